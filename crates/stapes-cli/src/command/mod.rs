@@ -1,0 +1,31 @@
+//! One module a command; [`run`] is the table of contents.
+
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod explain;
+pub(crate) mod info;
+pub(crate) mod list;
+mod manual;
+pub(crate) mod run;
+pub(crate) mod trace;
+pub(crate) mod validate;
+
+use std::process::ExitCode;
+
+use crate::args::{Args, Command};
+
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match args.command {
+        None => run::direct(args.run),
+        Some(Command::Run(args)) => run::file(args),
+        Some(Command::Trace(args)) => trace::trace(args),
+        Some(Command::List(args)) => list::list(args),
+        Some(Command::Info(args)) => info::info(args),
+        Some(Command::Validate(args)) => validate::validate(args),
+        Some(Command::Explain(args)) => explain::explain(args),
+        Some(Command::Demo(args)) => demo::demo(args),
+        Some(Command::Doctor(args)) => doctor::doctor(args),
+        Some(Command::Completions { shell }) => manual::completions(shell),
+        Some(Command::Man { dir }) => manual::man(dir),
+    }
+}

@@ -1,0 +1,33 @@
+//! The `stapes` command: arguments in, one action, an exit code out.
+//!
+//! Exit codes: 0 when it worked, 1 when it did not (a script's mistake, no such probe, no permission, findings of
+//! `validate`), 2 when the command line itself is wrong.
+//! A reader that goes away (`stapes list … | head`) is not a failure: a broken pipe exits 0.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod command;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match command::run(args::Args::parse()) {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,1 @@
+//! How what a session says looks: text and JSON.

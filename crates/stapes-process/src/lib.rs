@@ -1,0 +1,1 @@
+//! Holds and starts target processes by ptrace.

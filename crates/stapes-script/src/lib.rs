@@ -1,0 +1,11 @@
+//! The bpftrace language, compiled to eBPF: text → tokens → tree → checked tree → IR → [`stapes_bpf::Object`].
+//!
+//! Pure: no file is opened, no process looked at, no clock read.
+//! What exists in the world comes in as a [`catalog::Catalog`], what the machine can do as a [`catalog::Target`].
+
+#![forbid(unsafe_code)]
+
+pub mod ast;
+pub mod catalog;
+pub mod diagnostics;
+pub mod ir;

@@ -1,0 +1,1 @@
+//! Targets, catalogue, plan and events of a tracing session.

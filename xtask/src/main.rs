@@ -1,0 +1,3 @@
+//! The project's own automation, called as `cargo xtask TASK`.
+
+fn main() {}
