@@ -70,6 +70,8 @@ pub struct Target {
     pub copy_from_user_str: bool,
     /// Whether `bpf_get_attach_cookie` works at uprobes (Linux 5.15).
     pub attach_cookie: bool,
+    /// Whether the kernel knows the instructions of eBPF's version 4 (Linux 6.6): signed division, sign extension.
+    pub bpf_v4: bool,
     /// The number of possible CPUs.
     pub cpus: u32,
     /// Bytes in a page of memory.

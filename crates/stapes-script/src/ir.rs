@@ -11,6 +11,10 @@
 //! - a pointer from a map look-up is compared with 0 by a [`Terminator::Branch`] before it is dereferenced;
 //! - loops are bounded: lowering counts them where the source does not.
 
+mod module;
+
+pub use module::Module;
+
 use crate::ast::Span;
 
 /// A virtual register, 64 bits.
