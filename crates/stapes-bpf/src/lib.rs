@@ -11,4 +11,4 @@ pub use object::{
     Attachment, Event, EventKind, Image, LossCause, Map, MapKind, MapRole, Object, Point, Program,
     ProgramKind,
 };
-pub use types::{Aggregate, Type, Value};
+pub use types::{Aggregate, StackMode, Type, Value};

@@ -77,6 +77,9 @@ pub enum MapKind {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum MapRole {
     /// A map of the script. An array map stands for one without keys (or with a small dense one): its key is a `u32`.
+    ///
+    /// A plain value in an array is followed by a `u64` that the program sets to 1 with the value
+    /// ([`Map::set_flag`]), because `@x = 0` is printed at the end and an `@x` that was never assigned is not.
     Script {
         /// The parts of the key; empty for a map without keys, which has the single index 0.
         key: Vec<Type>,
@@ -264,6 +267,19 @@ impl Event {
         let (mut offsets, size) = Type::layout(std::iter::once(&header).chain(fixed));
         offsets.remove(0);
         (offsets, size)
+    }
+}
+
+impl Map {
+    /// Offset of the flag behind the value that says that the value was assigned: for plain values in arrays.
+    pub fn set_flag(&self) -> Option<u32> {
+        match (&self.role, self.kind) {
+            (MapRole::Script { value: Value::Plain(ty), .. }, MapKind::Array) => {
+                let flag = ty.size().next_multiple_of(8);
+                (self.value_size >= flag + 8).then_some(flag)
+            }
+            _ => None,
+        }
     }
 }
 

@@ -42,11 +42,15 @@ pub enum Type {
     KernelStack {
         /// Index of that map.
         map: u32,
+        /// How it is printed.
+        mode: StackMode,
     },
     /// A user stack: the `u64` key of a map with `MapRole::Stacks`, then the `u32` process id and 4 bytes of zero.
     UserStack {
         /// Index of that map.
         map: u32,
+        /// How it is printed.
+        mode: StackMode,
     },
     /// A kernel address, 8 bytes, printed as a symbol.
     KernelSymbol,
@@ -61,6 +65,18 @@ pub enum Type {
     Probe,
     /// A `u32` user id, printed as the user's name.
     Username,
+}
+
+/// How a stack is printed: the first argument of `ustack()` and `kstack()`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum StackMode {
+    /// Function and offset.
+    #[default]
+    Bpftrace,
+    /// Address, function and offset, and the object in parentheses, as `perf script` does.
+    Perf,
+    /// Addresses only.
+    Raw,
 }
 
 /// What a map of the script holds per key.
