@@ -22,7 +22,8 @@ pub struct Object {
     pub losses: Vec<LossCause>,
     /// Kernel functions that the programs call, by name; instructions refer to them by index.
     pub kfuncs: Vec<String>,
-    /// Full names of probes, for [`Type::Probe`].
+    /// Names for [`Type::Probe`]: first the full names of probes, by the upper half of the cookies;
+    /// behind them the names of functions, where the script uses `func`.
     pub probes: Vec<String>,
 }
 
@@ -101,6 +102,8 @@ pub enum MapRole {
     /// A program can be preempted or sleep while it uses one, so the first 8 bytes of each are its "in use" flag,
     /// taken by compare-and-exchange.
     Scratch,
+    /// State that the programs keep for themselves, such as the time of the start. Zero at first; nobody prints it.
+    Private,
     /// Values that the programs read and never write; the engine fills them in before anything runs.
     Constants {
         /// The bytes of the one value.
@@ -248,6 +251,11 @@ pub enum LossCause {
     },
     /// A stack could not be kept because the map of stacks was full.
     StacksFull {
+        /// Index of the map.
+        map: u32,
+    },
+    /// Other programs on the same CPU changed the minimum or maximum faster than this one could.
+    Contended {
         /// Index of the map.
         map: u32,
     },

@@ -61,7 +61,7 @@ pub enum Type {
         /// The format.
         format: String,
     },
-    /// A `u32` index into [`Object::probes`](crate::Object::probes), printed as the probe's name.
+    /// A `u32` index into [`Object::probes`](crate::Object::probes), printed as that name: of `probe` or `func`.
     Probe,
     /// A `u32` user id, printed as the user's name.
     Username,
@@ -103,7 +103,10 @@ pub enum Aggregate {
         /// Whether the total is signed.
         signed: bool,
     },
-    /// `u64`/`i64` value, `u64` 1 once there is one.
+    /// `u64` extreme, `u64` 1 once there is one.
+    ///
+    /// The extreme is kept as [`Aggregate::rank`] of the value, so that zeroed memory is the neutral element and
+    /// a compare-and-exchange of these 8 bytes alone keeps it exact; [`Aggregate::value_of_rank`] takes it back.
     Min {
         /// Whether values compare as signed.
         signed: bool,
@@ -204,6 +207,23 @@ impl Aggregate {
                 8 * (u32::try_from(steps).unwrap_or(u32::MAX / 16).saturating_add(2))
             }
         }
+    }
+
+    /// How near `value` is to the extreme that `min` or `max` looks for: the greatest rank wins, 0 is the least.
+    /// For all other aggregations it is the value itself.
+    pub fn rank(self, value: u64) -> u64 {
+        const SIGN: u64 = 1 << 63;
+        match self {
+            Aggregate::Max { signed: true } => value ^ SIGN,
+            Aggregate::Min { signed: false } => !value,
+            Aggregate::Min { signed: true } => !(value ^ SIGN),
+            _ => value,
+        }
+    }
+
+    /// The value whose [`Aggregate::rank`] is `rank`: the mapping is its own inverse.
+    pub fn value_of_rank(self, rank: u64) -> u64 {
+        self.rank(rank)
     }
 
     /// Number of buckets of a `hist` with 2^`bits` parts per power of two.
