@@ -93,7 +93,7 @@ pub struct Field {
 /// A type as the script writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TypeName {
-    /// The base: `uint64`, `int`, `char`, `struct x`, `string`, …
+    /// The base: `uint64`, `int`, `struct x`, `string`, `unsigned long`, …: words with one blank between, without `const`.
     pub base: String,
     /// How many `*` follow.
     pub pointers: u32,
@@ -121,12 +121,34 @@ pub struct Function {
     pub name: Name,
     /// Whether it is a macro.
     pub is_macro: bool,
-    /// Its parameters; those of a macro may be variables, maps or plain names.
-    pub parameters: Vec<(Name, Option<TypeName>)>,
+    /// Its parameters.
+    pub parameters: Vec<Parameter>,
     /// The type that a `fn` returns.
     pub returns: Option<TypeName>,
     /// Its body.
     pub body: Block,
+}
+
+/// A parameter of a macro or function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// What may be given for it.
+    pub kind: ParameterKind,
+    /// Its name.
+    pub name: Name,
+    /// Its type, which only a `fn` has.
+    pub ty: Option<TypeName>,
+}
+
+/// What may be given for a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ParameterKind {
+    /// `$x`: a variable; in a macro it is the caller's own, not a copy.
+    Variable,
+    /// `@m`: a map, of macros only.
+    Map,
+    /// `x`: an expression, evaluated where the name stands; of macros only.
+    Expr,
 }
 
 /// Attach points, a predicate and a block.
@@ -177,6 +199,8 @@ pub enum AttachKind {
         path: String,
         /// The function, perhaps with `*`; empty where an address is given.
         function: String,
+        /// Whether the function is a C++ name as `c++filt` prints it: `uprobe:PATH:cpp:"ns::f(int)"`.
+        demangled: bool,
         /// Bytes to add to the function's start, or the address.
         offset: u64,
         /// Whether it is the return that is probed.
@@ -313,6 +337,7 @@ pub struct Expr {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ExprKind {
     /// An integer; with units and exponents resolved. Negative numbers are `Neg` of a positive one.
+    /// `5u` is a cast of 5 to `uint64`.
     Integer(u64),
     /// A string, escapes resolved. Not always UTF-8.
     String(Vec<u8>),
@@ -338,9 +363,9 @@ pub enum ExprKind {
         /// Its arguments.
         arguments: Vec<Expr>,
     },
-    /// `sizeof(type)`; of an expression it is a [`ExprKind::Call`].
+    /// `sizeof(type)`; of an expression, or of a bare name that may be either, it is a [`ExprKind::Call`].
     SizeofType(TypeName),
-    /// `offsetof(type, field…)`.
+    /// `offsetof(type, field.field…)`; of an expression it is a [`ExprKind::Call`].
     Offsetof(TypeName, Vec<Name>),
     /// `-x`, `!x`, `~x`, `*x`, `&x`.
     Unary(UnaryOp, Box<Expr>),
@@ -368,7 +393,7 @@ pub enum ExprKind {
         /// Whether it was written `->`.
         arrow: bool,
     },
-    /// `x[i]` where `x` is not a map.
+    /// `x[i]` where `x` is not a bare map.
     Index(Box<Expr>, Box<Expr>),
     /// `(a, b)`.
     Tuple(Vec<Expr>),
