@@ -1,1 +1,5 @@
 //! Targets, catalogue, plan and events of a tracing session.
+
+#![forbid(unsafe_code)]
+
+pub mod events;
