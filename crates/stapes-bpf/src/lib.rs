@@ -2,8 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod assembler;
+pub mod check;
 pub mod insn;
+pub mod insn_text;
 pub mod object;
+pub mod table;
+pub mod text;
 pub mod types;
 
 pub use insn::Insn;
