@@ -45,7 +45,7 @@ pub fn check(object: &Object) -> Result<(), CheckError> {
     }
     for (index, cause) in object.losses.iter().enumerate() {
         let map = match cause {
-            LossCause::MapFull { map } | LossCause::StacksFull { map } => *map,
+            LossCause::MapFull { map } | LossCause::StacksFull { map } | LossCause::Contended { map } => *map,
             LossCause::RingFull | LossCause::ScratchBusy => continue,
         };
         in_range("map", map, object.maps.len()).map_err(at(|| format!("loss {index}")))?;
@@ -95,7 +95,7 @@ fn check_map(object: &Object, map: &Map) -> Result<(), String> {
         "a ring buffer is for events, and they need one".into()
     })?;
     match &map.role {
-        MapRole::Events => Ok(()),
+        MapRole::Events | MapRole::Private => Ok(()),
         MapRole::Script { key, value } => {
             key.iter().try_for_each(|t| check_type(object, t))?;
             if let Value::Plain(t) = value {
@@ -103,7 +103,8 @@ fn check_map(object: &Object, map: &Map) -> Result<(), String> {
             }
             let key_size = if array { 4 } else { Type::layout(key.iter()).1 };
             ensure(map.key_size == key_size, || format!("keys of {} bytes, not {key_size}", map.key_size))?;
-            let size = value.size();
+            // A plain value in an array has its flag behind it.
+            let size = map.set_flag().map_or(value.size(), |flag| flag + 8);
             ensure(map.value_size == size, || format!("values of {} bytes, not {size}", map.value_size))?;
             ensure(map.role.aggregate().is_some() == per_cpu, || {
                 "aggregations, and only they, are kept per CPU".into()
@@ -151,7 +152,7 @@ fn check_type(object: &Object, t: &Type) -> Result<(), String> {
         Type::Int { size, .. } => {
             ensure(matches!(size, 1 | 2 | 4 | 8), || format!("an integer of {size} bytes"))
         }
-        Type::KernelStack { map } | Type::UserStack { map } => {
+        Type::KernelStack { map, .. } | Type::UserStack { map, .. } => {
             let stacks = object.maps.get(*map as usize).map(|m| &m.role);
             ensure(matches!(stacks, Some(MapRole::Stacks { .. })), || format!("map {map} holds no stacks"))
         }

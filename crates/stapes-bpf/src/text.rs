@@ -25,7 +25,7 @@ use std::fmt::{self, Formatter};
 
 use crate::{
     Aggregate, Attachment, Event, EventKind, Image, LossCause, Map, MapKind, MapRole, Object, Point, Program,
-    ProgramKind, Type, Value, insn_text,
+    ProgramKind, StackMode, Type, Value, insn_text,
 };
 
 pub use parse::ParseError;
@@ -40,6 +40,10 @@ const MAP_KINDS: [(MapKind, &str); 7] = [
     (MapKind::LruPerCpuHash, "lru_percpu_hash"),
     (MapKind::RingBuf, "ringbuf"),
 ];
+
+/// Names in the text for the ways to print stacks.
+const STACK_MODES: [(StackMode, &str); 3] =
+    [(StackMode::Bpftrace, "bpftrace"), (StackMode::Perf, "perf"), (StackMode::Raw, "raw")];
 
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -91,6 +95,7 @@ impl fmt::Display for Map {
             MapRole::Stacks { kernel, frames } => {
                 write!(f, "stacks {} {frames}", if *kernel { "kernel" } else { "user" })
             }
+            MapRole::Private => f.write_str("private"),
             MapRole::Scratch => f.write_str("scratch"),
             MapRole::Constants { data } => write!(f, "constants \"{}\"", data.escape_ascii()),
         }
@@ -132,8 +137,8 @@ impl fmt::Display for Type {
                 f.write_str("}")
             }
             Type::Array { element, count } => write!(f, "[{element}; {count}]"),
-            Type::KernelStack { map } => write!(f, "kstack {map}"),
-            Type::UserStack { map } => write!(f, "ustack {map}"),
+            Type::KernelStack { map, mode } => write!(f, "kstack {map} {}", stack_mode(*mode)),
+            Type::UserStack { map, mode } => write!(f, "ustack {map} {}", stack_mode(*mode)),
             Type::KernelSymbol => f.write_str("ksym"),
             Type::UserSymbol => f.write_str("usym"),
             Type::Time { format } => write!(f, "time {format:?}"),
@@ -141,6 +146,10 @@ impl fmt::Display for Type {
             Type::Username => f.write_str("username"),
         }
     }
+}
+
+fn stack_mode(mode: StackMode) -> &'static str {
+    STACK_MODES.iter().find(|(m, _)| *m == mode).map_or("", |(_, name)| name)
 }
 
 fn types(f: &mut Formatter<'_>, types: &[Type]) -> fmt::Result {
@@ -156,6 +165,7 @@ impl fmt::Display for LossCause {
         match self {
             LossCause::RingFull => f.write_str("ring_full"),
             LossCause::MapFull { map } => write!(f, "map_full {map}"),
+            LossCause::Contended { map } => write!(f, "contended {map}"),
             LossCause::StacksFull { map } => write!(f, "stacks_full {map}"),
             LossCause::ScratchBusy => f.write_str("scratch_busy"),
         }

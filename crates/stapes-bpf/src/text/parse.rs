@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::MAP_KINDS;
+use super::{MAP_KINDS, STACK_MODES};
 use crate::{
     Aggregate, Attachment, Event, EventKind, Image, LossCause, Map, MapRole, Object, Point, Program,
-    ProgramKind, Type, Value, insn_text,
+    ProgramKind, StackMode, Type, Value, insn_text,
 };
 
 /// How deep types may nest: far beyond any script, and far below what the parser's own stack bears.
@@ -120,6 +120,7 @@ impl<'a> Cursor<'a> {
             "lost" => MapRole::Lost,
             "stacks" => MapRole::Stacks { kernel: self.either("kernel", "user")?, frames: self.number()? },
             "scratch" => MapRole::Scratch,
+            "private" => MapRole::Private,
             "constants" => MapRole::Constants { data: self.bytes()? },
             other => return Err(format!("`{other}` is no role of a map")),
         };
@@ -167,8 +168,8 @@ impl<'a> Cursor<'a> {
             "pointer" => Type::Pointer,
             "str" => Type::Str { size: self.number()? },
             "buf" => Type::Buf { size: self.number()? },
-            "kstack" => Type::KernelStack { map: self.number()? },
-            "ustack" => Type::UserStack { map: self.number()? },
+            "kstack" => Type::KernelStack { map: self.number()?, mode: self.mode()? },
+            "ustack" => Type::UserStack { map: self.number()?, mode: self.mode()? },
             "ksym" => Type::KernelSymbol,
             "usym" => Type::UserSymbol,
             "time" => Type::Time { format: self.string()? },
@@ -179,7 +180,8 @@ impl<'a> Cursor<'a> {
                 let signed = word.starts_with('i');
                 let bits = word.strip_prefix(['i', 'u']).ok_or_else(unknown)?;
                 let bits: u32 = bits.parse().map_err(|_| unknown())?;
-                let size = u8::try_from(bits / 8).ok().filter(|_| bits % 8 == 0).ok_or_else(unknown)?;
+                let size =
+                    u8::try_from(bits / 8).ok().filter(|_| bits.is_multiple_of(8)).ok_or_else(unknown)?;
                 Type::Int { size, signed }
             }
         })
@@ -191,10 +193,17 @@ impl<'a> Cursor<'a> {
         self.list(")", |cursor| cursor.value_type(depth + 1))
     }
 
+    fn mode(&mut self) -> Result<StackMode, String> {
+        let word = self.word()?;
+        let mode = STACK_MODES.iter().find(|(_, name)| *name == word);
+        mode.map(|(mode, _)| *mode).ok_or_else(|| format!("no stack is printed as `{word}`"))
+    }
+
     fn loss(&mut self) -> Result<LossCause, String> {
         Ok(match self.word()? {
             "ring_full" => LossCause::RingFull,
             "map_full" => LossCause::MapFull { map: self.number()? },
+            "contended" => LossCause::Contended { map: self.number()? },
             "stacks_full" => LossCause::StacksFull { map: self.number()? },
             "scratch_busy" => LossCause::ScratchBusy,
             other => return Err(format!("`{other}` is no cause of a loss")),

@@ -3,7 +3,7 @@
 use stapes_bpf::insn::{Alu, Size};
 use stapes_bpf::{
     Aggregate, Attachment, Event, EventKind, Image, Insn, LossCause, Map, MapKind, MapRole, Object, Point,
-    Program, ProgramKind, Type, Value,
+    Program, ProgramKind, StackMode, Type, Value,
 };
 
 use super::random::Random;
@@ -44,8 +44,8 @@ fn value_type(random: &mut Random, depth: u32) -> Type {
         2 => Type::Pointer,
         3 => Type::Str { size },
         4 => Type::Buf { size },
-        5 => Type::KernelStack { map: size },
-        6 => Type::UserStack { map: size },
+        5 => Type::KernelStack { map: size, mode: StackMode::Raw },
+        6 => Type::UserStack { map: size, mode: StackMode::Perf },
         7 => Type::KernelSymbol,
         8 => Type::UserSymbol,
         9 => Type::Time { format: text(random) },
@@ -90,7 +90,8 @@ fn object(random: &mut Random) -> Object {
     ];
     let mut object = Object::default();
     for _ in 0..random.below(6) {
-        let role = match random.below(7) {
+        let role = match random.below(8) {
+            7 => MapRole::Private,
             0 => MapRole::Events,
             1 => MapRole::Lost,
             2 => MapRole::Stacks { kernel: random.below(2) == 0, frames: number(random) },
@@ -124,7 +125,8 @@ fn object(random: &mut Random) -> Object {
         object.events.push(Event { kind, fields: types(random, 0) });
     }
     for _ in 0..random.below(5) {
-        object.losses.push(match random.below(4) {
+        object.losses.push(match random.below(5) {
+            4 => LossCause::Contended { map: number(random) },
             0 => LossCause::RingFull,
             1 => LossCause::MapFull { map: number(random) },
             2 => LossCause::StacksFull { map: number(random) },
