@@ -1,16 +1,24 @@
 //! Bytes to facts: USDT notes, argument specifications, addresses and symbols of ELF files.
 //!
 //! The layers, from the bytes upwards:
-//! [`read`] fetches ranges of a file, [`address`] names the three address spaces,
-//! [`argument`] decodes `-4@%esi`, [`probe`] is what a file declares.
+//! [`read`] fetches ranges of a file, [`elf`] finds segments and sections in it, [`note`] takes notes apart,
+//! [`argument`] decodes `-4@%esi`, [`notes`] makes [`probe`]s of it all.
+//! [`address`] names the address spaces.
 
 #![forbid(unsafe_code)]
 
 pub mod address;
 pub mod argument;
+pub mod elf;
+pub mod note;
+pub mod notes;
 pub mod probe;
 pub mod read;
 
 pub use address::{Arch, FileOff, LoadBias, Vaddr};
 pub use argument::{Arg, ArgSpec, Operand, Register, RegisterClass};
+pub use elf::{Class, Elf, ElfType};
+pub use note::{Problem, ProblemKind};
+pub use notes::{BuildId, Notes};
 pub use probe::{Probe, Site};
+pub use read::{ReadAt, ReadError};

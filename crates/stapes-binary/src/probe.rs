@@ -28,6 +28,16 @@ pub struct Site {
     pub arguments: String,
     /// The arguments, each in its place.
     pub args: Vec<Arg>,
+    /// The address of `.stapsdt.base` that the note was linked with, or 0 where it names none.
+    /// [`Notes::base`](crate::Notes::base) − this was added to the note's addresses.
+    pub base: Vaddr,
     /// Offset of the note in its section.
     pub note_offset: u64,
+}
+
+impl Probe {
+    /// `provider:name`.
+    pub fn full_name(&self) -> String {
+        format!("{}:{}", self.provider, self.name)
+    }
 }
