@@ -2,4 +2,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod discovery;
 pub mod events;
+pub mod process;
