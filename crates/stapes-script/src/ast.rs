@@ -217,7 +217,7 @@ pub enum AttachKind {
     Software {
         /// The event.
         event: String,
-        /// After how many events it fires.
+        /// After how many events it fires; 0 where that was left out.
         count: u64,
     },
     /// `self:signal:NAME`.
@@ -380,7 +380,7 @@ pub enum ExprKind {
     },
     /// `a + b`.
     Binary(BinaryOp, Box<Expr>, Box<Expr>),
-    /// `c ? a : b`; with `c ?: b` the middle is `c` again.
+    /// `c ? a : b`.
     Ternary(Box<Expr>, Box<Expr>, Box<Expr>),
     /// `(type)x`.
     Cast(TypeName, Box<Expr>),

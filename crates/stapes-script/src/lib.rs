@@ -6,6 +6,13 @@
 #![forbid(unsafe_code)]
 
 pub mod ast;
+pub mod attach;
 pub mod catalog;
 pub mod diagnostics;
 pub mod ir;
+mod lexer;
+mod literal;
+mod parser;
+pub mod suggest;
+
+pub use parser::{MAX_DEPTH, MAX_SIZE, decode, parse, parse_with};
