@@ -1,0 +1,74 @@
+//! Static USDT probes: each costs one nop until somebody listens, carries typed arguments,
+//! and is understood by stapes, bpftrace, bcc, perf, gdb and SystemTap.
+//!
+//! ```
+//! # let (key_len, shard) = (3_usize, 1_u32);
+//! # fn expensive() -> u64 { 5 }
+//! stapes::probe!(myapp, cache_hit, key_len, shard);     // one nop; the arguments are evaluated always
+//! stapes::probe_lazy!(myapp, big, expensive());         // arguments evaluated only while somebody listens
+//! if stapes::enabled!(myapp, big) {                     // the same question, asked aloud
+//!     // …
+//! }
+//! ```
+//!
+//! On Linux and Android on x86-64 and aarch64 this makes probes.
+//! Elsewhere the same code compiles to nothing and is type-checked all the same.
+//!
+//! The modules: [`Argument`] says what can be passed; `site` writes a site's code and notes;
+//! `ad_hoc` has the macros above.
+
+#![no_std]
+#![warn(unsafe_op_in_unsafe_fn)]
+
+mod ad_hoc;
+mod argument;
+mod site;
+
+#[doc(hidden)]
+pub mod kind;
+#[doc(hidden)]
+pub mod room;
+
+pub use argument::{Argument, Slot, Value};
+
+/// What the macros call. Not for others: it changes without notice.
+#[doc(hidden)]
+pub mod private {
+    use crate::Argument;
+
+    /// Its name is the error that a probe in a `const` context gives.
+    #[inline(always)]
+    pub fn a_probe_fires_at_run_time_and_cannot_stand_in_a_const_context() {}
+
+    /// Tells the compiler that a branch is seldom taken.
+    #[cold]
+    #[inline(always)]
+    pub fn cold() {}
+
+    /// Gives the argument back: makes the compiler say what is wrong with it, and where.
+    #[inline(always)]
+    pub fn pass<A: Argument>(argument: A) -> A {
+        argument
+    }
+
+    /// The value of an argument.
+    #[inline(always)]
+    pub fn value<A: Argument>(argument: &A) -> A::Value<'_> {
+        argument.value()
+    }
+
+    /// Refuses what cannot be a provider or a name: tracers write `provider:name`, the assembler needs plain characters,
+    /// and the dot separates both in the semaphore's symbol.
+    pub const fn check_name(name: &str) {
+        let bytes = name.as_bytes();
+        assert!(!bytes.is_empty(), "a provider or probe needs a name");
+        let mut i = 0;
+        while i < bytes.len() {
+            assert!(
+                bytes[i].is_ascii_alphanumeric() || matches!(bytes[i], b'_' | b'-') || bytes[i] >= 0x80,
+                "the names of providers and probes consist of letters, digits, `_` and `-`"
+            );
+            i += 1;
+        }
+    }
+}
