@@ -1,6 +1,30 @@
-//! How what a session says looks: text and JSON.
+//! How things look: what a session says, in bpftrace's text and bpftrace's JSON, and what discovery finds.
+//!
+//! [`Text`] and [`Json`] are [`Listener`](stapes_session::events::Listener)s: the session hands them messages, they
+//! write bytes. Below them [`format`](mod@format) is the engine of `printf`, [`value`] prints single values,
+//! [`histogram`] draws buckets, [`map`] prints maps and [`time`] formats moments.
+//! The layouts are those of bpftrace's newest release; where they differ from release to release, the newest counts.
+//!
+//! [`listing`] prints probes, [`definitions`] prints them in the words of other tools.
 
 #![forbid(unsafe_code)]
 
+mod command;
 pub mod definitions;
+pub mod format;
+pub mod histogram;
+mod json;
 pub mod listing;
+mod losses;
+pub mod map;
+mod sink;
+mod text;
+pub mod time;
+pub mod value;
+
+#[cfg(test)]
+mod testing;
+
+pub use json::Json;
+pub use sink::Buffering;
+pub use text::Text;

@@ -113,7 +113,10 @@ pub trait Listener {
     /// Shows one message, perhaps into a buffer.
     fn message(&mut self, message: Message<'_>, facts: &mut dyn Facts) -> io::Result<()>;
 
-    /// Hands on what is in the buffer.
+    /// Called when all the records that were waiting have been shown, so that they can be seen.
+    fn batch_done(&mut self) -> io::Result<()>;
+
+    /// Hands on all that is in the buffer.
     fn flush(&mut self) -> io::Result<()>;
 }
 
@@ -146,6 +149,4 @@ pub struct Frame {
     pub offset: u64,
     /// The file that holds the code, where it is known.
     pub object: Option<String>,
-    /// Functions that were inlined into this one at this address, innermost first.
-    pub inlined: Vec<String>,
 }

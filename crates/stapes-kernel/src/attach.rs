@@ -1,0 +1,280 @@
+//! Attaching programs to places in files, and detaching them.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use stapes_bpf::{Attachment, Image, Point};
+
+use crate::features::UprobeEvent;
+use crate::sys::bpf::{self, Sites};
+use crate::sys::perf;
+use crate::{Error, Features, Loaded, nops, parallel, semaphores};
+
+/// How probes are attached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// [`Method::UprobeMulti`] where the kernel has it, with a pid that means a process; else [`Method::PerfEvent`].
+    #[default]
+    Auto,
+    /// One `uprobe_multi` link for all sites of a program in a file (Linux 6.6).
+    UprobeMulti,
+    /// One perf event per site.
+    PerfEvent,
+}
+
+impl Method {
+    pub(crate) fn decide(self, features: &Features) -> Method {
+        match self {
+            Method::Auto if features.uprobe_multi() && features.uprobe_multi_pid() => Method::UprobeMulti,
+            Method::Auto => Method::PerfEvent,
+            chosen => chosen,
+        }
+    }
+}
+
+/// What came of attaching.
+#[derive(Debug, Default)]
+pub struct AttachReport {
+    /// Sites that are attached; one limited to several processes counts once for each.
+    pub attached: usize,
+    /// What could not be attached.
+    pub failures: Vec<AttachFailure>,
+    /// What is attached but needs a word.
+    pub warnings: Vec<String>,
+}
+
+/// Sites of one file that could not be attached, all for the same reason.
+#[derive(Debug)]
+pub struct AttachFailure {
+    /// [`Image::name`].
+    pub image: String,
+    /// The process to which the sites were limited.
+    pub pid: Option<u32>,
+    /// Offsets in the file.
+    pub offsets: Vec<u64>,
+    /// Why.
+    pub error: Error,
+}
+
+/// One attachment in the kernel; closing it detaches.
+#[derive(Debug)]
+pub(crate) enum Link {
+    /// A `uprobe_multi` link.
+    Multi { _link: OwnedFd },
+    /// A perf event and, where the kernel has it, its link. Fields close in order: the link first.
+    Perf { _link: Option<OwnedFd>, _event: OwnedFd },
+}
+
+/// The sites of one program in one file for one process (0: all).
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) program: usize,
+    pub(crate) image: Image,
+    pub(crate) pid: u32,
+    pub(crate) ret: bool,
+    pub(crate) sites: Sites,
+}
+
+impl Loaded {
+    /// Attaches everything that [`Object`](stapes_bpf::Object) says, and starts the intervals.
+    ///
+    /// What cannot be attached is in the report; the rest is attached.
+    pub fn attach(&mut self) -> Result<AttachReport, Error> {
+        let (images, attachments) = (self.object.images.clone(), self.object.attachments.clone());
+        let report = self.attach_more(&images, &attachments)?;
+        self.start_intervals(std::time::Instant::now());
+        Ok(report)
+    }
+
+    /// Attaches further places: those of libraries that were loaded later, of processes that came later.
+    ///
+    /// [`Point::Uprobe::image`] is an index into `images`; other points are passed over.
+    pub fn attach_more(
+        &mut self,
+        images: &[Image],
+        attachments: &[Attachment],
+    ) -> Result<AttachReport, Error> {
+        let mut report = AttachReport::default();
+        let jobs = self.jobs(images, attachments)?;
+        let jobs = nops::choose_offsets(jobs, &self.object.programs, &self.features);
+        let processes = semaphores::processes(&jobs);
+        let programs = &self.programs;
+        let outcomes = match self.method {
+            Method::PerfEvent => {
+                let event = self.features.uprobe_event()?;
+                let jobs = jobs.into_iter().flat_map(|job| split(&job, 1)).collect();
+                parallel::map(jobs, |job| attach_event(programs[job.program].as_fd(), job, event))
+            }
+            _ => parallel::map(jobs, |job| attach_multi(programs[job.program].as_fd(), job)),
+        };
+        for outcome in outcomes.into_iter().flatten() {
+            match outcome {
+                Ok((link, job)) => {
+                    report.attached += job.sites.offsets.len();
+                    self.links.push(link);
+                    self.attached.push(job);
+                }
+                Err(failure) => report.failures.push(failure),
+            }
+        }
+        for pid in processes {
+            report.warnings.extend(self.check_semaphores(pid));
+        }
+        Ok(report)
+    }
+
+    /// Detaches everything: code and semaphores are as before when this returns.
+    pub fn detach(&mut self) -> Result<(), Error> {
+        let raised = semaphores::before_detach(std::mem::take(&mut self.raised));
+        parallel::map(std::mem::take(&mut self.links), drop);
+        semaphores::lower(raised);
+        self.attached.clear();
+        Ok(())
+    }
+
+    /// Groups attachments by what one link can hold.
+    fn jobs(&self, images: &[Image], attachments: &[Attachment]) -> Result<Vec<Job>, Error> {
+        let mut groups = BTreeMap::<(u32, u32, bool), Sites>::new();
+        for attachment in attachments {
+            let Point::Uprobe { image, offset, semaphore, cookie, ret } = attachment.point else { continue };
+            let sites = groups.entry((image, attachment.program, ret)).or_default();
+            sites.offsets.push(offset);
+            sites.semaphores.push(semaphore);
+            sites.cookies.push(cookie);
+        }
+        let mut jobs = Vec::with_capacity(groups.len());
+        for ((image, program, ret), sites) in groups {
+            let (Some(image), true) = (images.get(image as usize), (program as usize) < self.programs.len())
+            else {
+                let name = format!("image {image}, program {program}");
+                return Err(Error::other("attach", name, "attachment of what is not there"));
+            };
+            let everybody: &[u32] = &[0];
+            for pid in if image.pids.is_empty() { everybody } else { &image.pids } {
+                let (image, sites) = (image.clone(), sites.clone());
+                jobs.push(Job { program: program as usize, image, pid: *pid, ret, sites });
+            }
+        }
+        Ok(jobs)
+    }
+}
+
+impl Drop for Loaded {
+    fn drop(&mut self) {
+        // What cannot be detached now is detached by the kernel when the descriptors close.
+        let _ = self.detach();
+    }
+}
+
+/// One link; if the kernel refuses it for one of its sites, links for the others.
+fn attach_multi(program: BorrowedFd<'_>, job: Job) -> Vec<Result<(Link, Job), AttachFailure>> {
+    let mut out = Vec::new();
+    let mut todo = vec![job];
+    while let Some(job) = todo.pop() {
+        match link_multi(program, &job) {
+            Ok(link) => out.push(Ok((Link::Multi { _link: link }, job))),
+            Err(e) if job.sites.offsets.len() > 1 && about_one_site(&e) => {
+                todo.extend(split(&job, job.sites.offsets.len().div_ceil(2)));
+            }
+            Err(e) => out.push(Err(failure(&job, "BPF_LINK_CREATE", &e))),
+        }
+    }
+    out
+}
+
+/// One perf event, for a job of one site.
+fn attach_event(
+    program: BorrowedFd<'_>,
+    job: Job,
+    event: UprobeEvent,
+) -> Vec<Result<(Link, Job), AttachFailure>> {
+    match open_event(program, &job, event) {
+        Ok(link) => vec![Ok((link, job))],
+        Err((call, e)) => vec![Err(failure(&job, call, &e))],
+    }
+}
+
+/// Whether an error may be due to one site among many, rather than to the file, the process or our privileges.
+fn about_one_site(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EOPNOTSUPP | libc::EIO | 524))
+}
+
+/// The job in pieces of at most `count` sites.
+fn split(job: &Job, count: usize) -> Vec<Job> {
+    let sites = &job.sites;
+    (0..sites.offsets.len())
+        .step_by(count.max(1))
+        .map(|start| {
+            let range = start..(start + count).min(sites.offsets.len());
+            let sites = Sites {
+                offsets: sites.offsets[range.clone()].to_vec(),
+                semaphores: sites.semaphores[range.clone()].to_vec(),
+                cookies: sites.cookies[range].to_vec(),
+            };
+            Job { sites, image: job.image.clone(), ..*job }
+        })
+        .collect()
+}
+
+fn link_multi(program: BorrowedFd<'_>, job: &Job) -> io::Result<OwnedFd> {
+    let path = CString::new(job.image.path.as_str())?;
+    let pid = i32::try_from(job.pid).map_err(|_| io::Error::from_raw_os_error(libc::ESRCH))?;
+    bpf::link_uprobe_multi(program, &path, &job.sites, pid, job.ret)
+}
+
+fn open_event(
+    program: BorrowedFd<'_>,
+    job: &Job,
+    event: UprobeEvent,
+) -> Result<Link, (&'static str, io::Error)> {
+    const OPEN: &str = "perf_event_open";
+    let invalid = |text: &str| (OPEN, io::Error::new(io::ErrorKind::InvalidInput, text));
+    let (offset, semaphore, cookie) = (job.sites.offsets[0], job.sites.semaphores[0], job.sites.cookies[0]);
+    let mut config = 0;
+    if job.ret {
+        config |= 1 << event.ret_bit;
+    }
+    if semaphore != 0 {
+        let bit = event.semaphore_bit.ok_or_else(|| invalid("this kernel's uprobes raise no semaphores"))?;
+        if u32::try_from(semaphore).is_err() {
+            return Err(invalid("the semaphore's offset has more than 32 bits"));
+        }
+        config |= semaphore << bit;
+    }
+    let path = CString::new(job.image.path.as_str()).map_err(|e| (OPEN, e.into()))?;
+    let event = perf::open_uprobe(event.kind, config, &path, offset, job.pid).map_err(|e| (OPEN, e))?;
+    let link = match bpf::link_perf_event(program, event.as_fd(), cookie) {
+        Ok(link) => Some(link),
+        // Before 5.15 there is no such link, and no cookie: then a program that asks for one was not even loaded.
+        Err(e) if e.raw_os_error() == Some(libc::EINVAL) => {
+            perf::set_program(event.as_fd(), program).map_err(|e| ("PERF_EVENT_IOC_SET_BPF", e))?;
+            None
+        }
+        Err(e) => return Err(("BPF_LINK_CREATE", e)),
+    };
+    Ok(Link::Perf { _link: link, _event: event })
+}
+
+fn failure(job: &Job, call: &'static str, error: &io::Error) -> AttachFailure {
+    let hint = match error.raw_os_error() {
+        Some(libc::ESRCH) => "the process is gone, or is in another pid namespace",
+        Some(libc::EBADF) => "only regular files can be probed",
+        Some(libc::EOPNOTSUPP | 524) => "the kernel cannot put a probe on this instruction",
+        Some(libc::EINVAL) => {
+            "the offset is not in the file's code, or another tracer holds the site with a different semaphore"
+        }
+        _ => "",
+    };
+    let mut error = Error::new(call, job.image.name.as_str(), error);
+    if error.hint.is_none() && !hint.is_empty() {
+        error = error.with_hint(hint);
+    }
+    AttachFailure {
+        image: job.image.name.clone(),
+        pid: Some(job.pid).filter(|pid| *pid != 0),
+        offsets: job.sites.offsets.clone(),
+        error,
+    }
+}

@@ -1,0 +1,148 @@
+//! What failed, on what, and what may help.
+
+use std::fmt;
+use std::io;
+
+/// A system call that failed, or something the engine could not do.
+///
+/// Shown as ``BPF_PROG_LOAD of `usdt_0`: operation not permitted (EPERM)``; the hint and the log are for the caller to print.
+#[derive(Clone, Debug)]
+pub struct Error {
+    /// What was called, by the name the manual pages use: `BPF_PROG_LOAD`, `perf_event_open`, `open`.
+    pub call: &'static str,
+    /// The error number; 0 where the reason is not the kernel's.
+    pub errno: i32,
+    /// What it was called on: a program's or map's name, a path.
+    pub object: String,
+    /// The reason in words, where it is not just the errno's.
+    pub reason: Option<String>,
+    /// What may help.
+    pub hint: Option<String>,
+    /// The verifier's log.
+    pub log: Option<String>,
+}
+
+impl Error {
+    pub(crate) fn new(call: &'static str, object: impl Into<String>, error: &io::Error) -> Error {
+        let errno = error.raw_os_error().unwrap_or(0);
+        let hint = match errno {
+            libc::EPERM | libc::EACCES if call.starts_with("BPF_") || call == "perf_event_open" => {
+                Some("needs CAP_BPF and CAP_PERFMON; try sudo".to_owned())
+            }
+            _ => None,
+        };
+        let reason = if errno == 0 { Some(error.to_string()) } else { None };
+        Error { call, errno, object: object.into(), reason, hint, log: None }
+    }
+
+    /// An error of the engine's own, without a system call's number.
+    pub(crate) fn other(call: &'static str, object: impl Into<String>, reason: impl Into<String>) -> Error {
+        Error { call, errno: 0, object: object.into(), reason: Some(reason.into()), hint: None, log: None }
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Error {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn with_log(mut self, log: String) -> Error {
+        self.log = Some(log);
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of `{}`: ", self.call, self.object)?;
+        match &self.reason {
+            Some(reason) => f.write_str(reason),
+            None => f.write_str(&errno_text(self.errno)),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// An error number in words and by name: `no such file or directory (ENOENT)`.
+fn errno_text(errno: i32) -> String {
+    let text = match errno {
+        // ENOTSUPP leaks from the kernel's inside and has no text of its own.
+        524 => "operation not supported".to_owned(),
+        _ => io::Error::from_raw_os_error(errno).to_string(),
+    };
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut characters = text.chars();
+    let lower: String =
+        characters.next().into_iter().flat_map(char::to_lowercase).chain(characters).collect();
+    match errno_name(errno) {
+        Some(name) => format!("{lower} ({name})"),
+        None => format!("{lower} (errno {errno})"),
+    }
+}
+
+/// The names of the numbers that the calls of this crate give.
+fn errno_name(errno: i32) -> Option<&'static str> {
+    Some(match errno {
+        libc::E2BIG => "E2BIG",
+        libc::EACCES => "EACCES",
+        libc::EAGAIN => "EAGAIN",
+        libc::EBADF => "EBADF",
+        libc::EBUSY => "EBUSY",
+        libc::EEXIST => "EEXIST",
+        libc::EFAULT => "EFAULT",
+        libc::EINTR => "EINTR",
+        libc::EINVAL => "EINVAL",
+        libc::EIO => "EIO",
+        libc::EISDIR => "EISDIR",
+        libc::ELOOP => "ELOOP",
+        libc::EMFILE => "EMFILE",
+        libc::ENAMETOOLONG => "ENAMETOOLONG",
+        libc::ENFILE => "ENFILE",
+        libc::ENODEV => "ENODEV",
+        libc::ENOENT => "ENOENT",
+        libc::ENOMEM => "ENOMEM",
+        libc::ENOSPC => "ENOSPC",
+        libc::ENOSYS => "ENOSYS",
+        libc::ENOTDIR => "ENOTDIR",
+        libc::EOPNOTSUPP => "EOPNOTSUPP",
+        libc::EPERM => "EPERM",
+        libc::ERANGE => "ERANGE",
+        libc::ESRCH => "ESRCH",
+        524 => "ENOTSUPP",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Error;
+    use std::io;
+
+    fn shown(call: &'static str, object: &str, errno: i32) -> String {
+        Error::new(call, object, &io::Error::from_raw_os_error(errno)).to_string()
+    }
+
+    #[test]
+    fn says_call_object_and_errno() {
+        assert_eq!(
+            shown("BPF_PROG_LOAD", "usdt_0", libc::EPERM),
+            "BPF_PROG_LOAD of `usdt_0`: operation not permitted (EPERM)"
+        );
+        assert_eq!(
+            shown("open", "/no/such", libc::ENOENT),
+            "open of `/no/such`: no such file or directory (ENOENT)"
+        );
+        assert_eq!(
+            shown("BPF_LINK_CREATE", "a", 524),
+            "BPF_LINK_CREATE of `a`: operation not supported (ENOTSUPP)"
+        );
+    }
+
+    #[test]
+    fn missing_privilege_has_a_hint() {
+        let error = Error::new("BPF_MAP_CREATE", "counts", &io::Error::from_raw_os_error(libc::EPERM));
+        assert_eq!(error.hint.as_deref(), Some("needs CAP_BPF and CAP_PERFMON; try sudo"));
+        let error = Error::new("open", "/x", &io::Error::from_raw_os_error(libc::ENOENT));
+        assert_eq!(error.hint, None);
+    }
+}
