@@ -490,6 +490,10 @@ impl<'b> Fields<'b> {
         Ok(bytes)
     }
 
+    pub(crate) fn u8(&self, at: usize, field: &'static str) -> Result<u8, ReadError> {
+        self.get(at, field).map(u8::from_le_bytes)
+    }
+
     pub(crate) fn u16(&self, at: usize, field: &'static str) -> Result<u16, ReadError> {
         self.get(at, field).map(u16::from_le_bytes)
     }

@@ -3,22 +3,29 @@
 //! The layers, from the bytes upwards:
 //! [`read`] fetches ranges of a file, [`elf`] finds segments and sections in it, [`note`] takes notes apart,
 //! [`argument`] decodes `-4@%esi`, [`notes`] makes [`probe`]s of it all.
-//! [`address`] names the address spaces.
+//! Beside them: [`symbols`] finds functions and variables, [`site`] looks at the code of a site,
+//! [`address`] names the address spaces and [`glob`] matches bpftrace's wildcards.
 
 #![forbid(unsafe_code)]
 
 pub mod address;
 pub mod argument;
 pub mod elf;
+pub mod glob;
 pub mod note;
 pub mod notes;
 pub mod probe;
 pub mod read;
+pub mod site;
+pub mod symbols;
 
 pub use address::{Arch, FileOff, LoadBias, Vaddr};
 pub use argument::{Arg, ArgSpec, Operand, Register, RegisterClass};
 pub use elf::{Class, Elf, ElfType};
+pub use glob::Glob;
 pub use note::{Problem, ProblemKind};
 pub use notes::{BuildId, Notes};
 pub use probe::{Probe, Site};
 pub use read::{ReadAt, ReadError};
+pub use site::{Nop, SiteCode};
+pub use symbols::{Symbol, Symbols};

@@ -63,7 +63,7 @@ const MAX_PROBLEMS: usize = 1000;
 /// Reads the probes of a file; `None` if it is not ELF.
 ///
 /// Costs two reads for an ELF file without notes, about two more for one with them, and memory for what it returns.
-/// Symbols in arguments have no addresses yet.
+/// Symbols in arguments have no addresses yet: [`symbols::resolve`](crate::symbols::resolve) looks them up.
 ///
 /// # Errors
 /// The ELF header, the section headers or the program headers are broken.
@@ -195,7 +195,7 @@ impl Collector<'_> {
             self.problem(ProblemKind::NotUtf8, at, "arguments", probe);
         }
 
-        let site = self.site(note, arguments.into_owned());
+        let site = self.site(note, at, arguments.into_owned());
         let sites = &mut self.probes[index].sites;
         match self.by_site.entry((index, site.pc.0)) {
             Entry::Vacant(new) => {
@@ -214,7 +214,7 @@ impl Collector<'_> {
         }
     }
 
-    fn site(&self, note: &Note<'_>, arguments: String) -> Site {
+    fn site(&self, note: &Note<'_>, note_offset: u64, arguments: String) -> Site {
         // A note that names no base cannot be adjusted; libstapsdt and hand-made notes are like that.
         let shift = match self.base {
             Some(base) if note.base != 0 => base.0.wrapping_sub(note.base),
@@ -239,7 +239,7 @@ impl Collector<'_> {
             args: argument::parse_all(self.elf.arch, &arguments),
             arguments,
             base: Vaddr(note.base),
-            note_offset: note.offset as u64,
+            note_offset,
         }
     }
 

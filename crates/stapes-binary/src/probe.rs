@@ -31,7 +31,7 @@ pub struct Site {
     /// The address of `.stapsdt.base` that the note was linked with, or 0 where it names none.
     /// [`Notes::base`](crate::Notes::base) − this was added to the note's addresses.
     pub base: Vaddr,
-    /// Offset of the note in its section.
+    /// Offset of the note in the file.
     pub note_offset: u64,
 }
 
