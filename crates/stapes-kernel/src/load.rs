@@ -10,7 +10,7 @@
 //! It cannot sleep, though; one that must (it reads a user string) is loaded as a `BPF_PROG_TYPE_SYSCALL` program, which can
 //! be run the same way since 5.14.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use stapes_bpf::{Insn, MapKind, MapRole, Object, Point, Program, ProgramKind};
@@ -252,17 +252,11 @@ fn function_ids(object: &Object) -> Result<Vec<i32>, Error> {
         .collect()
 }
 
-/// `BPF_LD | BPF_IMM | BPF_DW`, the load that takes two slots.
-const LOAD_64: u8 = 0x18;
-/// `BPF_JMP | BPF_CALL`.
-const CALL: u8 = 0x85;
-/// `BPF_PSEUDO_MAP_FD` and `BPF_PSEUDO_MAP_VALUE`.
-const MAP_FD: u8 = 1;
+/// `BPF_PSEUDO_MAP_VALUE`: as [`Insn::MAP_FD`], but the address of the map's value.
 const MAP_VALUE_FD: u8 = 2;
 
 /// The program as the kernel reads it: `struct bpf_insn`s with descriptors and ids in place of indices.
 fn resolve(program: &Program, maps: &[MapFd], functions: &[i32]) -> Result<Vec<[u8; 8]>, Error> {
-    use std::os::fd::AsRawFd;
     let mut out = Vec::with_capacity(program.insns.len());
     for (at, insn) in program.insns.iter().enumerate() {
         let mut insn = *insn;
@@ -275,29 +269,19 @@ fn resolve(program: &Program, maps: &[MapFd], functions: &[i32]) -> Result<Vec<[
         };
         let index = usize::try_from(insn.imm).ok();
         match (insn.code, insn.src) {
-            (LOAD_64, Insn::MAP_INDEX | Insn::MAP_VALUE_INDEX) => {
+            (Insn::LOAD_IMM64, Insn::MAP_INDEX | Insn::MAP_VALUE_INDEX) => {
                 let map = index.and_then(|i| maps.get(i)).ok_or_else(|| missing("map"))?;
                 insn.imm = map.as_fd().as_raw_fd();
-                insn.src = if insn.src == Insn::MAP_INDEX { MAP_FD } else { MAP_VALUE_FD };
+                insn.src = if insn.src == Insn::MAP_INDEX { Insn::MAP_FD } else { MAP_VALUE_FD };
             }
-            (CALL, Insn::KFUNC) => {
+            (Insn::CALL, Insn::KFUNC) => {
                 insn.imm = *index.and_then(|i| functions.get(i)).ok_or_else(|| missing("kernel function"))?;
             }
             _ => {}
         }
-        out.push(encode(insn));
+        out.push(insn.encode());
     }
     Ok(out)
-}
-
-/// `struct bpf_insn` in this machine's byte order.
-fn encode(insn: Insn) -> [u8; 8] {
-    let registers = match cfg!(target_endian = "little") {
-        true => insn.dst & 15 | insn.src << 4,
-        false => insn.src & 15 | insn.dst << 4,
-    };
-    let ([o0, o1], [i0, i1, i2, i3]) = (insn.off.to_ne_bytes(), insn.imm.to_ne_bytes());
-    [insn.code, registers, o0, o1, i0, i1, i2, i3]
 }
 
 /// Loads one program; when that fails, once more for the log.
@@ -338,19 +322,5 @@ fn load_program(
             let error = Error::new("BPF_PROG_LOAD", program.name.as_str(), &e);
             Err(if text.is_empty() { error } else { error.with_log(text) })
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::encode;
-    use stapes_bpf::Insn;
-
-    #[test]
-    #[cfg(target_endian = "little")]
-    fn instructions_have_the_layout_of_rfc_9669() {
-        // r1 += *(u32 *)(r2 - 4) as bytes: opcode, src:dst, offset, immediate
-        let insn = Insn { code: 0x61, dst: 1, src: 2, off: -4, imm: 0x0102_0304 };
-        assert_eq!(encode(insn), [0x61, 0x21, 0xfc, 0xff, 4, 3, 2, 1]);
     }
 }

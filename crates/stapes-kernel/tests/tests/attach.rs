@@ -1,0 +1,206 @@
+//! Attaching and detaching.
+
+use std::process::Command;
+
+use stapes_bpf::Point;
+use stapes_kernel::Method;
+
+use super::support::{attach, counter, load, sum, target, wait_until};
+
+const METHODS: [Method; 2] = [Method::UprobeMulti, Method::PerfEvent];
+
+#[test]
+fn counts_per_site_and_cookie() {
+    let Some(binary) = target("counts_per_site_and_cookie") else { return };
+    let hits = binary.probe("hit");
+    let mut sites = hits.clone();
+    sites.extend(binary.probe("other"));
+    assert_eq!(sites.len(), 3);
+    for method in METHODS {
+        let mut running = binary.spawn();
+        let loaded = attach(counter(binary.image(), &sites), method);
+        running.tell("hit 10");
+        running.tell("elsewhere 200");
+        running.tell("other 3000");
+        let mut counts: Vec<u64> = (0..3).map(|i| sum(&loaded, 0, i)).collect();
+        // Which of the two sites of t:hit comes first in the notes is up to the compiler.
+        counts.sort_unstable();
+        assert_eq!(counts, [10, 200, 3000], "{method:?}");
+        assert_eq!(sum(&loaded, 0, 2), 3000, "{method:?}");
+        assert_eq!(loaded.losses().unwrap().total(), 0);
+    }
+}
+
+#[test]
+fn semaphores_go_up_and_down() {
+    let Some(binary) = target("semaphores_go_up_and_down") else { return };
+    let site = binary.probe("other").remove(0);
+    for method in METHODS {
+        let running = binary.spawn();
+        assert_eq!(running.semaphore(&site), 0);
+        let mut loaded = attach(counter(binary.image(), std::slice::from_ref(&site)), method);
+        assert_eq!(running.semaphore(&site), 1, "{method:?}");
+        let later = binary.spawn();
+        assert_eq!(later.semaphore(&site), 1, "{method:?}, started later");
+        loaded.detach().unwrap();
+        assert_eq!(running.semaphore(&site), 0, "{method:?}");
+        assert_eq!(later.semaphore(&site), 0, "{method:?}, started later");
+    }
+}
+
+#[test]
+fn detach_restores_the_code() {
+    let Some(binary) = target("detach_restores_the_code") else { return };
+    let site = binary.probe("hit").remove(0);
+    for method in METHODS {
+        let mut running = binary.spawn();
+        let before = running.code(&site);
+        assert_eq!(before[0], 0x90, "sys/sdt.h makes a one-byte nop");
+        let mut loaded = attach(counter(binary.image(), std::slice::from_ref(&site)), method);
+        assert_eq!(running.code(&site)[0], 0xcc, "{method:?}");
+        assert_eq!(running.code(&site)[1..], before[1..], "{method:?}");
+        running.tell("hit 5");
+        loaded.detach().unwrap();
+        assert_eq!(running.code(&site), before, "{method:?}");
+        let counted = sum(&loaded, 0, 0);
+        running.tell("hit 5");
+        assert_eq!(sum(&loaded, 0, 0), counted, "{method:?}");
+    }
+}
+
+#[test]
+fn pid_filter_counts_one_of_two() {
+    let Some(binary) = target("pid_filter_counts_one_of_two") else { return };
+    let site = binary.probe("other").remove(0);
+    for method in METHODS {
+        let (mut one, mut two, mut three) = (binary.spawn(), binary.spawn(), binary.spawn());
+        let mut image = binary.image();
+        image.pids = vec![one.pid(), three.pid()];
+        let loaded = attach(counter(image, std::slice::from_ref(&site)), method);
+        assert_eq!(one.semaphore(&site), 1);
+        assert_eq!(two.semaphore(&site), 0);
+        one.tell("other 7");
+        two.tell("other 11");
+        three.tell("other 100");
+        assert_eq!(sum(&loaded, 0, 0), 107, "{method:?}");
+    }
+}
+
+#[test]
+fn pid_filter_covers_all_threads() {
+    let Some(binary) = target("pid_filter_covers_all_threads") else { return };
+    for method in METHODS {
+        let mut running = binary.spawn();
+        let mut image = binary.image();
+        image.pids = vec![running.pid()];
+        let sites = binary.probe("hit");
+        let loaded = attach(counter(image, &sites), method);
+        running.tell("threads 8 100");
+        assert_eq!(sum(&loaded, 0, 0) + sum(&loaded, 0, 1), 800, "{method:?}");
+    }
+}
+
+#[test]
+fn returns_are_probed() {
+    let Some(binary) = target("returns_are_probed") else { return };
+    let output = Command::new("nm").arg(&binary.path).output().unwrap();
+    let symbols = String::from_utf8(output.stdout).unwrap();
+    let line = symbols.lines().find(|l| l.ends_with(" plain")).unwrap();
+    let address = u64::from_str_radix(line.split(' ').next().unwrap(), 16).unwrap();
+    // The code's segment lies in the file as it does in memory, relative to any site in it.
+    let site = binary.probe("other").remove(0);
+    for method in METHODS {
+        let mut object = counter(binary.image(), std::slice::from_ref(&site));
+        let Point::Uprobe { offset, semaphore, ret, .. } = &mut object.attachments[0].point else { panic!() };
+        *offset = address - site.address + site.offset;
+        *semaphore = 0;
+        *ret = true;
+        let loaded = attach(object, method);
+        binary.spawn().tell("plain 42");
+        assert_eq!(sum(&loaded, 0, 0), 42, "{method:?}");
+    }
+}
+
+#[test]
+fn later_attachments_join() {
+    let Some(binary) = target("later_attachments_join") else { return };
+    let (hit, other) = (binary.probe("hit"), binary.probe("other"));
+    let mut loaded = attach(counter(binary.image(), &hit), Method::Auto);
+    let more = counter(binary.image(), &other);
+    let report = loaded.attach_more(&more.images, &more.attachments).unwrap();
+    assert_eq!((report.attached, report.failures.len()), (1, 0));
+    let mut running = binary.spawn();
+    running.tell("other 5");
+    assert_eq!(sum(&loaded, 0, 0), 5);
+    loaded.detach().unwrap();
+    assert_eq!(running.semaphore(&other[0]), 0);
+}
+
+#[test]
+fn target_may_exit_while_attached() {
+    let Some(binary) = target("target_may_exit_while_attached") else { return };
+    let site = binary.probe("other").remove(0);
+    for method in METHODS {
+        let mut running = binary.spawn();
+        let mut image = binary.image();
+        image.pids = vec![running.pid()];
+        let mut loaded = attach(counter(image, std::slice::from_ref(&site)), method);
+        running.tell("other 9");
+        running.child.kill().unwrap();
+        running.child.wait().unwrap();
+        assert_eq!(sum(&loaded, 0, 0), 9, "{method:?}");
+        loaded.detach().unwrap();
+    }
+}
+
+#[test]
+fn proc_paths_are_images() {
+    let Some(binary) = target("proc_paths_are_images") else { return };
+    let site = binary.probe("other").remove(0);
+    let mut running = binary.spawn();
+    std::fs::remove_file(&binary.path).unwrap();
+    let mut image = binary.image();
+    image.path = format!("/proc/{}/exe", running.pid());
+    image.pids = vec![running.pid()];
+    let loaded = attach(counter(image, std::slice::from_ref(&site)), Method::Auto);
+    running.tell("other 4");
+    assert_eq!(sum(&loaded, 0, 0), 4);
+}
+
+/// In the variable's presence the test binary is the tracer that will be killed.
+const VICTIM: &str = "STAPES_TEST_VICTIM";
+
+#[test]
+fn killed_tracer_leaves_no_trace() {
+    let Some(binary) = target("killed_tracer_leaves_no_trace") else { return };
+    let site = binary.probe("other").remove(0);
+    for method in ["multi", "perf"] {
+        let mut running = binary.spawn();
+        let before = running.code(&site);
+        let mut tracer = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "tests::attach::tracer_to_be_killed"])
+            .env(VICTIM, format!("{method} {}", binary.path.display()))
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_until("the tracer attaches", || running.semaphore(&site) == 1);
+        tracer.kill().unwrap();
+        tracer.wait().unwrap();
+        wait_until("the kernel detaches", || running.code(&site) == before && running.semaphore(&site) == 0);
+        assert_eq!(running.tell("other 3"), "done");
+    }
+}
+
+/// Not a test by itself: the part of [`killed_tracer_leaves_no_trace`] that attaches and waits.
+#[test]
+fn tracer_to_be_killed() {
+    let Ok(what) = std::env::var(VICTIM) else { return };
+    let (method, path) = what.split_once(' ').unwrap();
+    let sites = super::support::sites(std::path::Path::new(path));
+    let sites: Vec<_> = sites.into_iter().filter(|s| s.name == "other").collect();
+    let image = stapes_bpf::Image { name: "target".to_owned(), path: path.to_owned(), pids: Vec::new() };
+    let method = if method == "perf" { Method::PerfEvent } else { Method::UprobeMulti };
+    let mut loaded = load(counter(image, &sites), method);
+    loaded.attach().unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(60));
+}
