@@ -139,11 +139,14 @@ impl Search<'_> {
             };
             let mut results = Vec::new();
             let (folders, files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|p| p.is_dir());
+            // What a wildcard happens to match need not be a program; what is named should be.
+            let lenient =
+                files.first().is_some_and(|f| f != Path::new(&spec.path)) && glob::is_pattern(&spec.path);
             for file in files {
-                results.push(match self.file(&file) {
+                results.push(match self.file(&file, lenient) {
                     Ok(Some(found)) => Ok(found),
                     Ok(None) => continue,
-                    Err(reason) => Err(Skipped::named(file.display().to_string(), reason)),
+                    Err(reason) => Err(Skipped { what: file.display().to_string(), reason, named: !lenient }),
                 });
             }
             if !folders.is_empty() {
@@ -161,7 +164,7 @@ impl Search<'_> {
 
     fn folders(&self, folders: Vec<PathBuf>) -> Vec<Result<Found, Skipped>> {
         let walked = walk::walk(folders, &|path, results: &mut Vec<Result<Found, Skipped>>| match self
-            .open_file(&path, true)
+            .file(&path, true)
         {
             Ok(Some(found)) => results.push(Ok(found)),
             Ok(None) => {}
@@ -176,12 +179,8 @@ impl Search<'_> {
         results
     }
 
-    /// A file that was asked for: one that is not ELF is a failure.
-    fn file(&self, path: &Path) -> Result<Option<Found>, String> {
-        self.open_file(path, false)
-    }
-
-    fn open_file(&self, path: &Path, lenient: bool) -> Result<Option<Found>, String> {
+    /// The probes of a file, if it has any. `lenient`: it was met on the way, and need not be ELF.
+    fn file(&self, path: &Path, lenient: bool) -> Result<Option<Found>, String> {
         self.count();
         let file = match lenient {
             // The walk gives regular files only.

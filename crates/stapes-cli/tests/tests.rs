@@ -1,0 +1,9 @@
+//! The command from outside: what it prints and how it exits, against the tools that do the same.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod cases {
+    mod list;
+    mod processes;
+    pub(crate) mod support;
+}
