@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 use live::LiveFile;
 use stapes_binary::{Arg, ArgSpec, Operand, Site};
-use stapes_session::discovery::facts::ProbeFacts;
+use stapes_session::discovery::facts::{ProbeFacts, SiteFacts};
 use stapes_session::discovery::spec::quoted;
 use stapes_session::discovery::{Discovery, Found, Skipped};
 
@@ -44,7 +44,7 @@ pub fn verbose(out: &mut dyn Write, found: &[Found]) -> io::Result<()> {
             writeln!(out, "{}", full_name(file, probe))?;
             for (index, site) in probe.probe.sites.iter().enumerate() {
                 let facts = probe.sites.get(index);
-                writeln!(out, "  location #{} {}", index + 1, place(site))?;
+                writeln!(out, "  location #{} {}", index + 1, place(site, facts))?;
                 for (number, arg) in site.args.iter().enumerate() {
                     writeln!(out, "    arg{number} {}", argument(arg))?;
                 }
@@ -93,12 +93,18 @@ pub fn nothing_found(discovery: &Discovery, where_: &str) -> String {
     }
 }
 
-fn place(site: &Site) -> String {
+fn place(site: &Site, facts: Option<&SiteFacts>) -> String {
     let mut text = format!("{}", site.pc);
     match site.file_offset {
         Some(offset) if offset.0 != site.pc.0 => text += &format!(", file offset {offset}"),
         Some(_) => {}
         None => text += ", not in the file",
+    }
+    if let Some(symbol) = facts.and_then(SiteFacts::symbol) {
+        text += &format!(", in {symbol}");
+    }
+    if let Some(nop) = facts.and_then(SiteFacts::nop) {
+        text += &format!(", nop {nop}");
     }
     if let Some(semaphore) = site.semaphore {
         text += &format!(", semaphore {semaphore}");

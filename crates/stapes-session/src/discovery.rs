@@ -21,6 +21,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::process::maps::MapKey;
 use crate::process::{self, FileId, MappedFile, Process, ProcessErrorKind};
+use stapes_binary::glob::Glob;
+
 use facts::{Detail, Facts, FactsError, ProbeFacts};
 use spec::Spec;
 
@@ -106,10 +108,10 @@ pub fn discover(request: &Request, progress: Progress<'_>) -> Discovery {
 /// There is no such file.
 pub fn resolve(path: &str) -> io::Result<Vec<PathBuf>> {
     let literal = Path::new(path);
-    let found = if !path.contains('/') && !glob::is_pattern(path) {
+    let found = if !path.contains('/') && !glob::has_wildcard(path) {
         // As a shell would run it or a linker load it; else what is here.
         search::find(path).or_else(|| literal.exists().then(|| literal.to_path_buf())).into_iter().collect()
-    } else if glob::is_pattern(path) && fs::symlink_metadata(literal).is_err() {
+    } else if glob::has_wildcard(path) && fs::symlink_metadata(literal).is_err() {
         let mut matching = glob::expand_path(literal);
         matching.retain(|p| p.is_file());
         matching
@@ -141,7 +143,7 @@ impl Search<'_> {
             let (folders, files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|p| p.is_dir());
             // What a wildcard happens to match need not be a program; what is named should be.
             let lenient =
-                files.first().is_some_and(|f| f != Path::new(&spec.path)) && glob::is_pattern(&spec.path);
+                files.first().is_some_and(|f| f != Path::new(&spec.path)) && glob::has_wildcard(&spec.path);
             for file in files {
                 results.push(match self.file(&file, lenient) {
                     Ok(Some(found)) => Ok(found),
@@ -250,6 +252,7 @@ impl Search<'_> {
 /// Which objects of processes a path means.
 pub(crate) struct ObjectFilter<'a> {
     path: &'a str,
+    glob: Glob,
     any: bool,
     /// The files that the path means in our own mount namespace.
     ours: Vec<FileId>,
@@ -267,7 +270,7 @@ impl<'a> ObjectFilter<'a> {
                 .map(|m| FileId::of(&m))
                 .collect(),
         };
-        ObjectFilter { path: &spec.path, any, ours }
+        ObjectFilter { path: &spec.path, glob: Glob::new(&spec.path), any, ours }
     }
 
     /// Whether the path means this object: the same file, or by name as the process knows it.
@@ -277,7 +280,7 @@ impl<'a> ObjectFilter<'a> {
                 true => Some(found.name.as_os_str()),
                 false => found.name.file_name(),
             };
-            name.and_then(|n| n.to_str()).is_some_and(|n| glob::matches(self.path, n))
+            name.and_then(|n| n.to_str()).is_some_and(|n| self.glob.matches(n))
         };
         self.any || self.ours.contains(&found.id) || by_name()
     }
@@ -359,7 +362,8 @@ struct Chosen {
 
 impl Chosen {
     fn add(&mut self, found: Found, spec: &Spec) {
-        let wanted: Vec<bool> = found.facts.probes.iter().map(|p| spec.matches(&p.probe)).collect();
+        let matcher = spec.matcher();
+        let wanted: Vec<bool> = found.facts.probes.iter().map(|p| matcher.matches(&p.probe)).collect();
         match self.by_id.get(&found.id) {
             Some(&index) => {
                 for (have, more) in self.files[index].1.iter_mut().zip(wanted) {

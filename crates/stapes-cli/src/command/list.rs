@@ -67,9 +67,11 @@ pub(crate) fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
         Tool::Perf => Format::Perf,
         Tool::Gdb => Format::Gdb,
     });
-    // Symbols in arguments have addresses only when sites were looked at.
-    let sites = args.verbose || args.json || matches!(format, Some(Format::UprobeEvents));
-    let detail = if sites { Detail::Sites } else { Detail::Probes };
+    let detail = match format {
+        Some(Format::UprobeEvents) => Detail::Arguments,
+        None if args.verbose || args.json => Detail::Sites,
+        _ => Detail::Probes,
+    };
     let request = args.targets.request(detail)?;
     let discovery = look(&request);
     let found = &discovery.found;

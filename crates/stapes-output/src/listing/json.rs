@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use stapes_binary::{Arg, FileOff, Site, Vaddr};
 use stapes_session::discovery::Found;
 use stapes_session::discovery::facts::{ProbeFacts, SiteFacts};
-use stapes_session::process::live::SiteCode;
+use stapes_session::process::live::LiveCode;
 
 use super::live::LiveFile;
 use super::operand_text;
@@ -58,13 +58,15 @@ fn location(found: &Found, site: &Site, facts: Option<&SiteFacts>, live: &LiveFi
         "semaphore_offset": site.semaphore_offset.map(|FileOff(o)| o),
         "arguments": site.arguments,
         "args": site.args.iter().map(argument).collect::<Vec<_>>(),
+        "nop": facts.and_then(SiteFacts::nop),
+        "symbol": facts.and_then(SiteFacts::symbol),
     });
     if !found.instances.is_empty() {
         let processes = live.sites(&found.facts, site, facts).map(|(owner, live)| {
             json!({
                 "pid": owner.pid,
                 "address": live.address,
-                "armed": live.code.map(|c| c != SiteCode::Original),
+                "armed": live.code.map(|c| c != LiveCode::Original),
                 "code": live.code.map(code_name),
                 "semaphore": live.semaphore,
             })
@@ -92,12 +94,11 @@ fn argument(arg: &Arg) -> Value {
     }
 }
 
-fn code_name(code: SiteCode) -> &'static str {
+fn code_name(code: LiveCode) -> &'static str {
     match code {
-        SiteCode::Original => "original",
-        SiteCode::Breakpoint => "breakpoint",
-        SiteCode::Call => "call",
-        SiteCode::Jump => "jump",
-        SiteCode::Other => "other",
+        LiveCode::Original => "original",
+        LiveCode::Breakpoint => "breakpoint",
+        LiveCode::Call => "call",
+        LiveCode::Other => "other",
     }
 }

@@ -3,7 +3,7 @@
 use stapes_binary::{LoadBias, Site};
 use stapes_session::discovery::Found;
 use stapes_session::discovery::facts::{Facts, SiteFacts};
-use stapes_session::process::live::{LiveObject, LiveSite, SiteCode};
+use stapes_session::process::live::{LiveCode, LiveObject, LiveSite};
 
 /// A file in the processes that map it.
 pub struct LiveFile {
@@ -74,11 +74,10 @@ pub fn words(live: &LiveSite) -> String {
     let mut text = format!("at {:#x}", live.address);
     text += match live.code {
         None => "",
-        Some(SiteCode::Original) => ", not armed",
-        Some(SiteCode::Breakpoint) => ", armed (breakpoint)",
-        Some(SiteCode::Call) => ", armed (call)",
-        Some(SiteCode::Jump) => ", armed (jump)",
-        Some(SiteCode::Other) => ", changed",
+        Some(LiveCode::Original) => ", not armed",
+        Some(LiveCode::Breakpoint) => ", armed (breakpoint)",
+        Some(LiveCode::Call) => ", armed (call)",
+        Some(LiveCode::Other) => ", changed",
     };
     if let Some(value) = live.semaphore {
         text += &format!(", semaphore is {value}");

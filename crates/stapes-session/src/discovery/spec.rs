@@ -3,8 +3,7 @@
 use std::fmt;
 
 use stapes_binary::Probe;
-
-use super::glob;
+use stapes_binary::glob::Glob;
 
 /// A choice of probes: a file, a provider and a name, each perhaps with wildcards.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +44,23 @@ impl Spec {
         self.path.is_empty() || self.path == "*"
     }
 
+    /// The wildcards of provider and name, ready to match many probes.
+    pub fn matcher(&self) -> Matcher {
+        Matcher { provider: Glob::new(&self.provider), name: Glob::new(&self.name) }
+    }
+}
+
+/// The wildcards of a [`Spec`], which are the same for every file.
+#[derive(Clone, Debug)]
+pub struct Matcher {
+    provider: Glob,
+    name: Glob,
+}
+
+impl Matcher {
     /// Whether this probe is meant, in whichever file.
     pub fn matches(&self, probe: &Probe) -> bool {
-        glob::matches(&self.provider, &probe.provider) && glob::matches(&self.name, &probe.name)
+        self.provider.matches(&probe.provider) && self.name.matches(&probe.name)
     }
 }
 

@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use stapes_binary::elf::{PF_X, PT_LOAD, Segment};
+use stapes_binary::site::{self, SiteCode};
 use stapes_binary::{Arch, LoadBias, Site};
 
 use super::maps::Mapping;
@@ -20,47 +21,38 @@ pub struct LiveSite {
     /// Its address there.
     pub address: u64,
     /// What stands at it; `None` if it could not be read.
-    pub code: Option<SiteCode>,
+    pub code: Option<LiveCode>,
     /// The semaphore's value; `None` if there is none or it could not be read.
     pub semaphore: Option<u16>,
 }
 
 /// What stands at a site in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SiteCode {
+pub enum LiveCode {
     /// What the file has.
     Original,
     /// A breakpoint instruction, as uprobes and debuggers put there.
     Breakpoint,
-    /// A call into the kernel's uprobe trampoline, or another tracer's.
+    /// A call or a jump: to the kernel's uprobe trampoline, or of a tracer in user space.
     Call,
-    /// A jump, as tracers in user space put there.
-    Jump,
     /// Something else.
     Other,
 }
 
-impl SiteCode {
+impl LiveCode {
     /// Tells what `now` is, where the file has `original`.
-    pub fn of(arch: Option<Arch>, original: &[u8], now: &[u8]) -> SiteCode {
-        let known = match (arch, now) {
-            (Some(Arch::X86_64 | Arch::I386), [0xcc, ..]) => Some(SiteCode::Breakpoint),
-            (Some(Arch::X86_64 | Arch::I386), [0xe8, ..]) => Some(SiteCode::Call),
-            (Some(Arch::X86_64 | Arch::I386), [0xe9 | 0xeb, ..]) => Some(SiteCode::Jump),
-            // BRK #imm16 (Arm ARM, C6.2): 1101_0100_001 imm16 00000.
-            (Some(Arch::Aarch64), &[a, b, c, d, ..])
-                if u32::from_le_bytes([a, b, c, d]) & 0xffe0_001f == 0xd420_0000 =>
-            {
-                Some(SiteCode::Breakpoint)
-            }
-            _ => None,
-        };
-        if original.starts_with(now) {
-            return SiteCode::Original;
+    pub fn of(arch: Option<Arch>, original: &[u8], now: &[u8]) -> LiveCode {
+        match arch.map(|arch| site::classify(arch, now)) {
+            _ if original.starts_with(now) => LiveCode::Original,
+            Some(SiteCode::Breakpoint) => LiveCode::Breakpoint,
+            Some(SiteCode::Call) => LiveCode::Call,
+            _ => LiveCode::Other,
         }
-        known.unwrap_or(SiteCode::Other)
     }
 }
+
+/// As many bytes as a tracer changes at a site: a call's on x86, an instruction's elsewhere.
+const PATCHED: usize = 5;
 
 /// The memory of one process, and where one of its files lies in it.
 #[derive(Debug)]
@@ -79,14 +71,14 @@ impl LiveObject {
     /// What there is to know of a site; `original` is what the file has there.
     pub fn site(&self, bias: LoadBias, arch: Option<Arch>, site: &Site, original: &[u8]) -> LiveSite {
         let address = site.pc.at(bias);
-        // One instruction is enough to tell; nothing beyond what the file showed can be compared.
-        let mut code = vec![0; original.len().min(8)];
+        // Nothing beyond what the file showed can be compared, and a further site may begin behind the first nop.
+        let mut code = vec![0; original.len().min(PATCHED)];
         let read = !code.is_empty() && self.read(address, &mut code);
         let mut value = [0; 2];
         let semaphore = site.semaphore.filter(|s| self.read(s.at(bias), &mut value));
         LiveSite {
             address,
-            code: read.then(|| SiteCode::of(arch, original, &code)),
+            code: read.then(|| LiveCode::of(arch, original, &code)),
             semaphore: semaphore.map(|_| match arch {
                 Some(Arch::S390x) => u16::from_be_bytes(value),
                 _ => u16::from_le_bytes(value),
