@@ -39,6 +39,7 @@ impl Json {
                 format!("{{\"type\": \"attached_probes\", \"count\": {probes}, \"data\": {{\"probes\": {probes}}}}}\n")
                     .as_bytes(),
             ),
+            Message::Notify => self.sink.buffer.extend_from_slice(b"__BPFTRACE_NOTIFY_PROBES_ATTACHED\n"),
             Message::Printf { event, format, fields } => {
                 let mut text = Vec::new();
                 self.formats.get(event, format).write(fields.values(), facts, clock, &mut text);

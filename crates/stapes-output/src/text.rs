@@ -38,6 +38,10 @@ impl Text {
                     writeln!(self.diagnostics, "Attached {probes} probe{plural}")?;
                 }
             }
+            Message::Notify => {
+                out.extend_from_slice(b"__BPFTRACE_NOTIFY_PROBES_ATTACHED\n");
+                self.sink.write_out()?;
+            }
             Message::Printf { event, format, fields } => {
                 self.formats.get(event, format).write(fields.values(), facts, clock, out);
             }

@@ -27,6 +27,8 @@ pub enum Message<'a> {
         /// How many probes of the script found something to attach to.
         probes: usize,
     },
+    /// What test drivers wait for: everything is attached, on a line of its own, at once.
+    Notify,
     /// `printf`.
     Printf {
         /// Index of the event in the object: the same index has the same format.

@@ -2,6 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod clock;
 pub mod discovery;
 pub mod events;
 pub mod process;
+pub mod run;
+pub mod symbols;
+pub mod users;
