@@ -209,12 +209,12 @@ impl Arg {
 /// Decodes the arguments of a note, each in its place.
 ///
 /// Without an architecture they are only split.
-pub fn parse_all(arch: Option<Arch>, arguments: &str) -> Vec<Arg> {
-    let parse = |text: &str| match arch {
+pub fn parse_all(arch: Option<Arch>, arguments: &str) -> impl Iterator<Item = Arg> {
+    let parse = move |text: &str| match arch {
         Some(arch) => Arg::parse(arch, text),
         None => Arg { text: text.to_owned(), spec: Err(ArgError { at: 0, reason: UNKNOWN_ARCHITECTURE }) },
     };
-    split(arguments).map(parse).collect()
+    split(arguments).map(parse)
 }
 
 /// Splits the arguments of a note.

@@ -121,6 +121,8 @@ pub const SHT_DYNSYM: u32 = 11;
 pub const SHF_WRITE: u64 = 1;
 /// `SHF_ALLOC`.
 pub const SHF_ALLOC: u64 = 2;
+/// `SHF_EXECINSTR`.
+pub const SHF_EXECINSTR: u64 = 4;
 
 /// Bytes of the first read: the header, a dozen program headers and often the build id.
 const HEAD: usize = 1024;

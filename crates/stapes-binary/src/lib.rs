@@ -3,6 +3,7 @@
 //! The layers, from the bytes upwards:
 //! [`read`] fetches ranges of a file, [`elf`] finds segments and sections in it, [`note`] takes notes apart,
 //! [`argument`] decodes `-4@%esi`, [`notes`] makes [`probe`]s of it all.
+//! [`validate`](mod@validate) judges the whole.
 //! Beside them: [`symbols`] finds functions and variables, [`site`] looks at the code of a site,
 //! [`address`] names the address spaces and [`glob`] matches bpftrace's wildcards.
 
@@ -18,6 +19,7 @@ pub mod probe;
 pub mod read;
 pub mod site;
 pub mod symbols;
+pub mod validate;
 
 pub use address::{Arch, FileOff, LoadBias, Vaddr};
 pub use argument::{Arg, ArgSpec, Operand, Register, RegisterClass};
@@ -29,3 +31,4 @@ pub use probe::{Probe, Site};
 pub use read::{ReadAt, ReadError};
 pub use site::{Nop, SiteCode};
 pub use symbols::{Symbol, Symbols};
+pub use validate::{Finding, Severity, validate};

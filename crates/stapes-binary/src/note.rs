@@ -76,6 +76,8 @@ pub enum ProblemKind {
     BeyondEnd,
     /// The file has more notes than are read; this many bytes of them were left out.
     TooLarge(u64),
+    /// The file has more arguments than are decoded: those of this note and the later ones are not.
+    TooManyArguments,
     /// There are this many further problems, which are not listed.
     More(u64),
 }
@@ -98,6 +100,7 @@ impl fmt::Display for ProblemKind {
             ProblemKind::Relocatable => "the file is not linked (ET_REL), so the addresses are not final",
             ProblemKind::NoSectionHeaders => "the file has no section headers; notes were found by PT_NOTE",
             ProblemKind::BeyondEnd => "the section of notes reaches beyond the end of the file",
+            ProblemKind::TooManyArguments => "too many arguments: from here on they are not decoded",
             ProblemKind::TooLarge(bytes) => {
                 return write!(f, "too many notes: the last {bytes} bytes were not read");
             }

@@ -21,7 +21,7 @@ use std::fmt;
 use crate::elf::{Elf, PT_NOTE, SHF_ALLOC, SHT_NOBITS, SHT_NOTE};
 use crate::note::{Item, Items, Note, Problem, ProblemKind};
 use crate::read::ReadAt;
-use crate::{Arch, Class, ElfType, Probe, ReadError, Site, Vaddr, argument};
+use crate::{Arch, Arg, Class, ElfType, Probe, ReadError, Site, Vaddr, argument};
 
 /// What the notes of a file say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +57,8 @@ impl fmt::Display for BuildId {
 
 /// The most bytes of notes that are read of one file: some millions of notes.
 const MAX_NOTE_BYTES: u64 = 256 << 20;
+/// The most arguments that are decoded of one file: four for each of a million notes.
+const MAX_ARGUMENTS: usize = 4 << 20;
 /// The most problems that are kept.
 const MAX_PROBLEMS: usize = 1000;
 
@@ -85,6 +87,7 @@ pub fn of_elf(elf: &Elf<'_>) -> Result<Notes, ReadError> {
         by_site: HashMap::new(),
         problems: Vec::new(),
         more: 0,
+        arguments_left: MAX_ARGUMENTS,
     };
     let mut left = MAX_NOTE_BYTES;
     let mut bytes = Vec::with_capacity(parts.len());
@@ -134,6 +137,7 @@ struct Collector<'a> {
     by_site: HashMap<(usize, u64), usize>,
     problems: Vec<Problem>,
     more: u64,
+    arguments_left: usize,
 }
 
 impl Collector<'_> {
@@ -195,7 +199,8 @@ impl Collector<'_> {
             self.problem(ProblemKind::NotUtf8, at, "arguments", probe);
         }
 
-        let site = self.site(note, at, arguments.into_owned());
+        let args = self.arguments(&arguments, at);
+        let site = self.site(note, at, arguments.into_owned(), args);
         let sites = &mut self.probes[index].sites;
         match self.by_site.entry((index, site.pc.0)) {
             Entry::Vacant(new) => {
@@ -214,7 +219,23 @@ impl Collector<'_> {
         }
     }
 
-    fn site(&self, note: &Note<'_>, note_offset: u64, arguments: String) -> Site {
+    /// Decodes the arguments of a note while there is room for them.
+    fn arguments(&mut self, arguments: &str, at: u64) -> Vec<Arg> {
+        if self.arguments_left == 0 {
+            return Vec::new();
+        }
+        let args: Vec<Arg> =
+            argument::parse_all(self.elf.arch, arguments).take(self.arguments_left + 1).collect();
+        if args.len() > self.arguments_left {
+            self.arguments_left = 0;
+            self.problem(ProblemKind::TooManyArguments, at, "arguments", None);
+            return Vec::new();
+        }
+        self.arguments_left -= args.len();
+        args
+    }
+
+    fn site(&self, note: &Note<'_>, note_offset: u64, arguments: String, args: Vec<Arg>) -> Site {
         // A note that names no base cannot be adjusted; libstapsdt and hand-made notes are like that.
         let shift = match self.base {
             Some(base) if note.base != 0 => base.0.wrapping_sub(note.base),
@@ -236,7 +257,7 @@ impl Collector<'_> {
             file_offset: self.elf.file_offset(code),
             semaphore,
             semaphore_offset: semaphore.and_then(|s| self.elf.file_offset(s)),
-            args: argument::parse_all(self.elf.arch, &arguments),
+            args,
             arguments,
             base: Vaddr(note.base),
             note_offset,
