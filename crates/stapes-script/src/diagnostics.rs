@@ -222,3 +222,25 @@ pub fn unknown_probe(span: Span, spec: &str, near: &[String]) -> Diagnostic {
     }
     d
 }
+
+/// A program's values need more memory than the kernel gives it.
+pub fn too_much_memory(span: Span, bytes: u32, limit: u32) -> Diagnostic {
+    Diagnostic::error("too-much-memory", span, format!("this probe needs {bytes} bytes of memory at a time"))
+        .help(format!("a probe can have {limit} bytes; shorten strings, with `str(…, LENGTH)` or max_strlen"))
+}
+
+/// A program has jumps that the kernel's instruction set cannot express.
+pub fn program_too_long(span: Span, program: &str) -> Diagnostic {
+    Diagnostic::error(
+        "program-too-long",
+        span,
+        format!("the program `{program}` is too long for this kernel"),
+    )
+    .help("split the block into several for the same probe")
+}
+
+/// The compiler failed to find places for a program's values: a defect of ours, said rather than hidden.
+pub fn no_registers(span: Span, program: &str) -> Diagnostic {
+    Diagnostic::error("internal-error", span, format!("no registers for the values of `{program}`"))
+        .help("this is a defect of stapes; please report it with the script")
+}

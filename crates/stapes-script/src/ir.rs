@@ -12,6 +12,8 @@
 //! - loops are bounded: lowering counts them where the source does not.
 
 mod module;
+mod operands;
+mod operators;
 
 pub use module::Module;
 

@@ -9,6 +9,7 @@ pub mod ast;
 pub mod attach;
 pub mod catalog;
 pub mod diagnostics;
+pub mod emit;
 pub mod ir;
 mod lexer;
 mod literal;
