@@ -14,6 +14,8 @@ pub mod ir;
 mod lexer;
 mod literal;
 mod parser;
+pub mod print;
+pub mod render;
 pub mod suggest;
 
 pub use parser::{MAX_DEPTH, MAX_SIZE, decode, parse, parse_with};

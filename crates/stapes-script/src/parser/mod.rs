@@ -16,6 +16,8 @@ mod item;
 mod statement;
 mod type_name;
 
+pub(crate) use expression::precedence;
+
 use std::collections::{HashSet, VecDeque};
 
 use crate::ast::{Script, Span};
