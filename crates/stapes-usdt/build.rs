@@ -1,0 +1,6 @@
+//! Gives the shared library the name under which programs that were linked with it look for it.
+
+fn main() {
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libusdt.so.0");
+    println!("cargo::rerun-if-changed=build.rs");
+}
