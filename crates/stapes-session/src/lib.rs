@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod catalog;
 pub mod clock;
 pub mod discovery;
 pub mod events;

@@ -269,7 +269,8 @@ pub fn open_regular(path: &Path) -> io::Result<(File, FileId)> {
     Ok((file, id))
 }
 
-fn identity(path: &Path) -> Option<FileId> {
+/// Which file a path leads to, if there is one.
+pub(crate) fn identity(path: &Path) -> Option<FileId> {
     fs::metadata(path).ok().map(|m| FileId::of(&m))
 }
 

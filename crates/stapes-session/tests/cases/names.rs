@@ -65,7 +65,7 @@ fn names_are_sought_where_the_shell_and_the_linker_look() {
     assert!(search::program("sh").is_some_and(|p| p.ends_with("sh") && p.is_absolute()));
     assert_eq!(search::program("no-such-program-at-all"), None);
     if !Path::new("/etc/ld.so.cache").exists() {
-        crate::skip("names_are_sought_where_the_shell_and_the_linker_look", "no /etc/ld.so.cache");
+        super::support::skip("names_are_sought_where_the_shell_and_the_linker_look", "no /etc/ld.so.cache");
         return;
     }
     for name in ["libc.so.6", "libc", "c"] {
