@@ -97,8 +97,11 @@ impl Loaded {
         attachments: &[Attachment],
     ) -> Result<AttachReport, Error> {
         let mut report = AttachReport::default();
-        let jobs = self.jobs(images, attachments)?;
-        let jobs = nops::choose_offsets(jobs, &self.object.programs, &self.features);
+        let mut jobs = self.jobs(images, attachments)?;
+        nops::choose_offsets(&mut jobs, &self.object.programs, &self.features);
+        let held = nops::prevent_calls(&mut jobs, &self.features, &mut report.failures);
+        self.links.extend(held);
+        jobs.retain(|job| !job.sites.offsets.is_empty());
         let processes = semaphores::processes(&jobs);
         let programs = &self.programs;
         let outcomes = match self.method {

@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "this is the crate's one place for system calls")]
 
 pub(crate) mod bpf;
+pub(crate) mod decoy;
 pub(crate) mod map;
 pub(crate) mod memory;
 pub(crate) mod perf;

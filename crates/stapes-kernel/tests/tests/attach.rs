@@ -5,7 +5,7 @@ use std::process::Command;
 use stapes_bpf::Point;
 use stapes_kernel::Method;
 
-use super::support::{attach, counter, load, sum, target, wait_until};
+use super::support::{attach, can_load, compile, counter, load, skip, sum, target, wait_until};
 
 const METHODS: [Method; 2] = [Method::UprobeMulti, Method::PerfEvent];
 
@@ -203,4 +203,31 @@ fn tracer_to_be_killed() {
     let mut loaded = load(counter(image, &sites), method);
     loaded.attach().unwrap();
     std::thread::sleep(std::time::Duration::from_secs(60));
+}
+
+/// On Linux 6.18 a probe on a 5-byte nop would become a call that overwrites the red zone.
+#[test]
+fn red_zones_are_safe() {
+    const TEST: &str = "red_zones_are_safe";
+    if !cfg!(target_arch = "x86_64") {
+        return skip(TEST, "only x86-64 has such nops");
+    }
+    let Some(binary) = can_load(TEST).then(|| compile(TEST, "nop5.c", &[])).flatten() else { return };
+    let site = binary.probe("leaf").remove(0);
+    for method in METHODS {
+        for limited in [false, true] {
+            let mut running = binary.spawn();
+            let before = running.code(&site);
+            assert_eq!(before[..5], [0x0f, 0x1f, 0x44, 0, 0]);
+            let mut image = binary.image();
+            image.pids = if limited { vec![running.pid()] } else { Vec::new() };
+            let mut loaded = attach(counter(image, std::slice::from_ref(&site)), method);
+            assert_eq!(running.tell("leaf 10000"), "0 wrong", "{method:?}");
+            assert_eq!(running.code(&site)[0], 0xcc, "still a breakpoint, not a call");
+            assert_eq!(sum(&loaded, 0, 0), 10_000, "{method:?}");
+            loaded.detach().unwrap();
+            assert_eq!(running.code(&site), before);
+            assert_eq!(running.tell("leaf 10000"), "0 wrong");
+        }
+    }
 }
