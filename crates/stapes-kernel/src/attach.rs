@@ -130,6 +130,10 @@ impl Loaded {
 
     /// Detaches everything: code and semaphores are as before when this returns.
     pub fn detach(&mut self) -> Result<(), Error> {
+        for pid in semaphores::everyone(&self.attached) {
+            // A process in which this fails keeps its breakpoint; there is nothing better to do.
+            let _ = self.check_semaphores(pid);
+        }
         let raised = semaphores::before_detach(std::mem::take(&mut self.raised));
         parallel::map(std::mem::take(&mut self.links), drop);
         semaphores::lower(raised);

@@ -6,12 +6,16 @@
 //! write-protected RELRO, which is when a process that starts gets its breakpoints, both mappings are writable.
 //! The kernel then raises padding in the RELRO mapping, the semaphore stays 0, and the probe never fires.
 //! Worse, at detach only the right mapping is writable, the kernel wants to lower it below 0, refuses, and leaves its
-//! breakpoint in place, where the next thread that runs over it dies of SIGTRAP.
+//! breakpoint in place ("ref_ctr going negative", says its log).
 //!
 //! So after attaching, and whenever the session says that a process has got further ([`Loaded::check_semaphores`]),
-//! each semaphore of a process is read through `/proc/PID/mem` and raised to the number of our sites that share it.
+//! each semaphore of a process is read through `/proc/PID/mem` and raised to what the kernel will take off again: one
+//! for each of our breakpoints that share it. Those are counted in memory too, as a site has more than one where its
+//! page of the file is mapped more than once, which small programs linked by lld are.
 //! Of several mappings that cover it, the one at the highest address is right: RELRO comes first in memory, and
 //! a semaphore never lies in it.
+//! Before detaching, the same is done for every process that has a file mapped whose probes are attached without
+//! regard to the process, so that the kernel has something to lower and takes its breakpoints off.
 //! At detach the kernel lowers what it believes to have raised; what then remains of our part is lowered by hand.
 //! The opened `mem` file is kept: it stays with the address space, so a pid that was reused is never written to.
 //!
@@ -38,8 +42,8 @@ pub(crate) struct Raised {
     memory: File,
     /// How much of its value is ours rather than the kernel's.
     ours: u16,
-    /// How much the kernel will take off at detach.
-    sites: u16,
+    /// How much the kernel will take off at detach: the number of breakpoints.
+    breakpoints: u16,
 }
 
 impl Loaded {
@@ -66,14 +70,17 @@ impl Loaded {
             return warnings;
         };
         for ((path, offset), sites) in wanted {
-            let sites = u16::try_from(sites.len()).unwrap_or(u16::MAX);
             let Some(address) = maps.address(path, offset) else { continue };
-            match raise(pid, address, sites) {
-                Ok(Some((memory, ours))) => match self.raised.iter_mut().find(|r| r.is(pid, path, offset)) {
-                    Some(raised) => raised.ours = raised.ours.saturating_add(ours),
+            match raise(pid, &maps, path, address, &sites) {
+                Ok(Some(raise)) => match self.raised.iter_mut().find(|r| r.is(pid, path, offset)) {
+                    Some(raised) => {
+                        raised.ours = raised.ours.saturating_add(raise.by);
+                        raised.breakpoints = raise.breakpoints;
+                    }
                     None => {
-                        let path = path.to_owned();
-                        self.raised.push(Raised { pid, path, offset, address, memory, ours, sites });
+                        let (path, ours, Raise { memory, breakpoints, .. }) =
+                            (path.to_owned(), raise.by, raise);
+                        self.raised.push(Raised { pid, path, offset, address, memory, ours, breakpoints });
                     }
                 },
                 Ok(None) => {}
@@ -84,6 +91,15 @@ impl Loaded {
         }
         warnings
     }
+}
+
+/// The processes to check before detaching: all of them, if some sites with semaphores are attached in all.
+pub(crate) fn everyone(attached: &[Job]) -> Vec<u32> {
+    if !attached.iter().any(|job| job.pid == 0 && job.sites.semaphores.iter().any(|s| *s != 0)) {
+        return Vec::new();
+    }
+    let Ok(folder) = fs::read_dir("/proc") else { return Vec::new() };
+    folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 impl Raised {
@@ -113,7 +129,7 @@ pub(crate) fn lower(raised: Vec<(Raised, u16)>) {
         }
         let Ok(after) = read(&raised.memory, raised.address) else { continue };
         let by_kernel = before.saturating_sub(after);
-        let kernels_part = raised.sites.saturating_sub(raised.ours);
+        let kernels_part = raised.breakpoints.saturating_sub(raised.ours);
         let left = raised.ours.saturating_sub(by_kernel.saturating_sub(kernels_part));
         if left > 0 {
             // A process that is gone by now needs no lowering.
@@ -122,15 +138,42 @@ pub(crate) fn lower(raised: Vec<(Raised, u16)>) {
     }
 }
 
-/// Raises a semaphore to at least `sites`; gives by how much, or `None` if it was there.
-fn raise(pid: u32, address: u64, sites: u16) -> io::Result<Option<(File, u16)>> {
+/// What [`raise`] did.
+struct Raise {
+    memory: File,
+    breakpoints: u16,
+    by: u16,
+}
+
+/// Raises the semaphore at `address` to the number of breakpoints at `sites`; `None` if it was there.
+fn raise(
+    pid: u32,
+    maps: &Maps,
+    path: &str,
+    address: u64,
+    sites: &BTreeSet<u64>,
+) -> io::Result<Option<Raise>> {
     let memory = OpenOptions::new().read(true).write(true).open(format!("/proc/{pid}/mem"))?;
+    let file = File::open(path)?;
+    let addresses = sites.iter().flat_map(|site| maps.addresses(path, *site).map(move |a| (*site, a)));
+    let breakpoints = addresses.filter(|(site, at)| is_breakpoint(&file, *site, &memory, *at)).count();
+    let breakpoints = u16::try_from(breakpoints).unwrap_or(u16::MAX);
     let value = read(&memory, address)?;
-    if value >= sites {
+    if value >= breakpoints {
         return Ok(None);
     }
-    write(&memory, address, sites)?;
-    Ok(Some((memory, sites - value)))
+    write(&memory, address, breakpoints)?;
+    Ok(Some(Raise { memory, breakpoints, by: breakpoints - value }))
+}
+
+/// Whether the kernel has put its breakpoint over the instruction at `offset` of the file, which is at `address` in memory.
+fn is_breakpoint(file: &File, offset: u64, memory: &File, address: u64) -> bool {
+    /// What an uprobe writes: `int3`; `brk 5`.
+    const BREAKPOINT: &[u8] = if cfg!(target_arch = "x86_64") { &[0xcc] } else { &[0xa0, 0, 0x20, 0xd4] };
+    let (mut before, mut now) = ([0; 4], [0; 4]);
+    let (before, now) = (&mut before[..BREAKPOINT.len()], &mut now[..BREAKPOINT.len()]);
+    let read = file.read_exact_at(before, offset).and_then(|()| memory.read_exact_at(now, address));
+    read.is_ok() && now == BREAKPOINT && before != BREAKPOINT
 }
 
 fn read(memory: &File, address: u64) -> io::Result<u16> {
@@ -143,48 +186,66 @@ fn write(memory: &File, address: u64, value: u16) -> io::Result<()> {
     memory.write_all_at(&value.to_ne_bytes(), address)
 }
 
-/// The writable private mappings of files in a process.
+/// The private mappings of files in a process.
 struct Maps {
     pid: u32,
-    /// Start, end, file offset, inode.
-    mappings: Vec<(u64, u64, u64, u64)>,
+    mappings: Vec<Mapping>,
+}
+
+/// One of them.
+#[derive(Debug, PartialEq, Eq)]
+struct Mapping {
+    start: u64,
+    end: u64,
+    /// In the file.
+    offset: u64,
+    inode: u64,
+    writable: bool,
 }
 
 impl Maps {
     fn read(pid: u32) -> io::Result<Maps> {
         let text = fs::read(format!("/proc/{pid}/maps"))?;
         let text = String::from_utf8_lossy(&text);
-        Ok(Maps { pid, mappings: text.lines().filter_map(writable_mapping).collect() })
+        Ok(Maps { pid, mappings: text.lines().filter_map(mapping).collect() })
     }
 
-    /// The address of the byte at `offset` of the file `path`, in the mapping with the highest address.
+    /// The address of a semaphore at `offset` of the file `path`: in the writable mapping with the highest address.
     fn address(&self, path: &str, offset: u64) -> Option<u64> {
-        let file = fs::metadata(path).ok()?;
+        self.covering(path, offset).filter(|m| m.writable).map(|m| m.start + (offset - m.offset)).max()
+    }
+
+    /// All addresses of the byte at `offset` of the file `path`.
+    fn addresses(&self, path: &str, offset: u64) -> impl Iterator<Item = u64> {
+        self.covering(path, offset).map(move |m| m.start + (offset - m.offset))
+    }
+
+    fn covering(&self, path: &str, offset: u64) -> impl Iterator<Item = &Mapping> {
+        let file = fs::metadata(path).ok();
         self.mappings
             .iter()
-            .filter(|(start, end, at, _)| *at <= offset && offset - at < end - start)
-            .filter(|(start, end, _, inode)| {
+            .filter(move |m| m.offset <= offset && offset - m.offset < m.end - m.start)
+            .filter(move |Mapping { start, end, inode, .. }| {
+                let Some(file) = &file else { return false };
                 // The maps show the inode of the file below an overlay; map_files leads to the file itself.
                 match fs::metadata(format!("/proc/{}/map_files/{start:x}-{end:x}", self.pid)) {
                     Ok(mapped) => (mapped.dev(), mapped.ino()) == (file.dev(), file.ino()),
                     Err(_) => *inode == file.ino(),
                 }
             })
-            .map(|(start, _, at, _)| start + (offset - at))
-            .max()
     }
 }
 
-/// Reads one line of `/proc/PID/maps` if it is a writable private mapping of a file.
-fn writable_mapping(line: &str) -> Option<(u64, u64, u64, u64)> {
+/// Reads one line of `/proc/PID/maps` if it is a private mapping of a file.
+fn mapping(line: &str) -> Option<Mapping> {
     let mut fields = line.split_ascii_whitespace();
     let (start, end) = fields.next()?.split_once('-')?;
     let (start, end) = (u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?);
     let permissions = fields.next()?.as_bytes();
     let offset = u64::from_str_radix(fields.next()?, 16).ok()?;
     let inode = fields.nth(1)?.parse().ok()?;
-    let writable = permissions.get(1) == Some(&b'w') && permissions.get(3) == Some(&b'p');
-    (writable && inode != 0 && end > start).then_some((start, end, offset, inode))
+    let (writable, private) = (permissions.get(1) == Some(&b'w'), permissions.get(3) == Some(&b'p'));
+    (private && inode != 0 && end > start).then_some(Mapping { start, end, offset, inode, writable })
 }
 
 #[cfg(test)]
@@ -195,28 +256,37 @@ mod tests {
     fn reads_lines_of_maps() {
         // The form is that of proc(5).
         let line = "00651000-00652000 rw-p 00051000 08:02 173521      /usr/bin/dbus-daemon";
-        assert_eq!(writable_mapping(line), Some((0x651000, 0x652000, 0x51000, 173521)));
+        let expected =
+            Mapping { start: 0x651000, end: 0x652000, offset: 0x51000, inode: 173521, writable: true };
+        assert_eq!(mapping(line), Some(expected));
+        let line = "00400000-00452000 r-xp 00000000 08:02 173521      /usr/bin/dbus-daemon";
+        assert!(!mapping(line).unwrap().writable);
         for other in [
-            "00400000-00452000 r-xp 00000000 08:02 173521      /usr/bin/dbus-daemon",
             "00651000-00652000 rw-s 00051000 08:02 173521      /dev/shm/x",
             "00e03000-00e24000 rw-p 00000000 00:00 0           [heap]",
             "00e24000-00e03000 rw-p 00000000 08:02 5           /backwards",
             "nonsense",
             "",
         ] {
-            assert_eq!(writable_mapping(other), None, "{other}");
+            assert_eq!(mapping(other), None, "{other}");
         }
     }
 
     #[test]
-    fn the_highest_mapping_is_right() {
+    fn the_highest_writable_mapping_is_right() {
         let path = "/proc/self/exe";
         let inode = fs::metadata(path).unwrap().ino();
         // No process has map_files for these ranges, so the inode decides.
-        let mappings = vec![(0x3000, 0x5000, 0x2000, inode), (0x6000, 0x9000, 0x3000, inode)];
+        let mapping = |start, end, offset, writable| Mapping { start, end, offset, inode, writable };
+        let mappings = vec![
+            mapping(0x3000, 0x5000, 0x2000, true),
+            mapping(0x6000, 0x9000, 0x3000, true),
+            mapping(0xa000, 0xd000, 0x3000, false),
+        ];
         let maps = Maps { pid: std::process::id(), mappings };
         assert_eq!(maps.address(path, 0x2010), Some(0x3010));
         assert_eq!(maps.address(path, 0x3010), Some(0x6010));
         assert_eq!(maps.address(path, 0x9010), None);
+        assert_eq!(maps.addresses(path, 0x3010).collect::<Vec<_>>(), [0x4010, 0x6010, 0xa010]);
     }
 }

@@ -231,3 +231,47 @@ fn red_zones_are_safe() {
         }
     }
 }
+
+/// Where lld lays `.probes` beside RELRO, the kernel raises the wrong page of a process that starts after attaching.
+#[test]
+fn semaphores_beside_relro_are_raised() {
+    const TEST: &str = "semaphores_beside_relro_are_raised";
+    if !can_load(TEST) {
+        return;
+    }
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let Ok(output) = Command::new(rustc).args(["--print", "target-libdir"]).output() else {
+        return skip(TEST, "no rustc to ask for its linker");
+    };
+    let folder = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+    let folder = folder.trim_end_matches("/lib").to_owned() + "/bin/gcc-ld";
+    let flags = ["-B", folder.as_str(), "-fuse-ld=lld"];
+    let Some(binary) = compile(TEST, "target.c", &flags) else { return };
+    let site = binary.probe("other").remove(0);
+    for method in METHODS {
+        let mut loaded = attach(counter(binary.image(), std::slice::from_ref(&site)), method);
+        let mut running = binary.spawn();
+        let before = running.semaphore(&site);
+        if before != 0 {
+            skip(TEST, "this linker's layout does not have the defect");
+        }
+        assert_eq!(loaded.check_semaphores(running.pid()), Vec::<String>::new());
+        // More than one, if the file's page is mapped more than once.
+        let raised = running.semaphore(&site);
+        assert!(raised > 0, "{method:?}");
+        assert_eq!(loaded.check_semaphores(running.pid()), Vec::<String>::new());
+        assert_eq!(running.semaphore(&site), raised, "{method:?}");
+        running.tell("other 3");
+        assert_eq!(sum(&loaded, 0, 0), 3);
+        loaded.detach().unwrap();
+        assert_eq!(running.semaphore(&site), 0, "{method:?}");
+        assert_eq!(running.code(&site)[0], 0x90, "{method:?}");
+        assert_eq!(running.tell("other 3"), "done");
+        // Nobody checks this one before it is detached; its code must be restored nevertheless.
+        let mut loaded = attach(counter(binary.image(), std::slice::from_ref(&site)), method);
+        let running = binary.spawn();
+        assert_eq!(running.code(&site)[0], 0xcc, "{method:?}");
+        loaded.detach().unwrap();
+        assert_eq!((running.code(&site)[0], running.semaphore(&site)), (0x90, 0), "{method:?}");
+    }
+}
