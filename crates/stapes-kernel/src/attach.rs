@@ -129,6 +129,9 @@ impl Loaded {
     }
 
     /// Detaches everything: code and semaphores are as before when this returns.
+    ///
+    /// If another thread is starting a process at this very moment, then once that process has executed its program:
+    /// until then it holds copies of our descriptors.
     pub fn detach(&mut self) -> Result<(), Error> {
         for pid in semaphores::everyone(&self.attached) {
             // A process in which this fails keeps its breakpoint; there is nothing better to do.

@@ -5,7 +5,7 @@ use std::process::Command;
 use stapes_bpf::{Image, Object, Point};
 use stapes_kernel::{LoadOptions, Loaded, Method};
 
-use super::support::{counter, exit_code, load, program, skip, sum, target};
+use super::support::{can_load, counter, exit_code, load, program, skip, sum, target};
 
 #[test]
 fn a_missing_image_is_named_and_others_attach() {
@@ -79,9 +79,7 @@ const UNPRIVILEGED: &str = "STAPES_TEST_UNPRIVILEGED";
 #[test]
 fn missing_privileges_are_told() {
     const TEST: &str = "missing_privileges_are_told";
-    if target(TEST).is_none() {
-        return;
-    }
+    let Some(_alone) = can_load(TEST) else { return };
     // This binary may lie where nobody else can reach it, so a copy runs.
     let exe = std::env::current_exe().unwrap();
     let folder = tempfile::tempdir().unwrap();

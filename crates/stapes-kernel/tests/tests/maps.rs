@@ -24,9 +24,7 @@ fn sample(loaded: &Loaded, number: u64) -> (Vec<u8>, Vec<u8>) {
 
 #[test]
 fn hashes_are_read_whole() {
-    if !can_load("hashes_are_read_whole") {
-        return;
-    }
+    let Some(_alone) = can_load("hashes_are_read_whole") else { return };
     for kind in [MapKind::Hash, MapKind::PerCpuHash, MapKind::LruHash] {
         let loaded = one_map(kind, 24, 16, 30_000);
         let handle = loaded.map(0).unwrap();
@@ -59,9 +57,7 @@ fn hashes_are_read_whole() {
 
 #[test]
 fn arrays_are_read_whole() {
-    if !can_load("arrays_are_read_whole") {
-        return;
-    }
+    let Some(_alone) = can_load("arrays_are_read_whole") else { return };
     for kind in [MapKind::Array, MapKind::PerCpuArray] {
         let loaded = one_map(kind, 4, 8, 10);
         let handle = loaded.map(0).unwrap();
@@ -81,9 +77,7 @@ fn arrays_are_read_whole() {
 
 #[test]
 fn per_cpu_values_have_one_padded_piece_per_possible_cpu() {
-    if !can_load("per_cpu_values_have_one_padded_piece_per_possible_cpu") {
-        return;
-    }
+    let Some(_alone) = can_load("per_cpu_values_have_one_padded_piece_per_possible_cpu") else { return };
     let cpus = Features::detect().possible_cpus() as usize;
     let loaded = one_map(MapKind::PerCpuArray, 4, 12, 1);
     let handle = loaded.map(0).unwrap();
@@ -93,9 +87,7 @@ fn per_cpu_values_have_one_padded_piece_per_possible_cpu() {
 
 #[test]
 fn wrong_sizes_are_errors() {
-    if !can_load("wrong_sizes_are_errors") {
-        return;
-    }
+    let Some(_alone) = can_load("wrong_sizes_are_errors") else { return };
     let loaded = one_map(MapKind::Hash, 8, 8, 10);
     let handle = loaded.map(0).unwrap();
     assert!(handle.get(&[0; 4]).is_err());

@@ -12,9 +12,7 @@ use super::support::{can_load, counter, load, sites, skip};
 fn all_of_libjvm_attaches_and_detaches() {
     const TEST: &str = "all_of_libjvm_attaches_and_detaches";
     const PATH: &str = "/usr/lib/jvm/java-17-openjdk-amd64/lib/server/libjvm.so";
-    if !can_load(TEST) {
-        return;
-    }
+    let Some(_alone) = can_load(TEST) else { return };
     if !Path::new(PATH).exists() {
         return skip(TEST, "openjdk-17 is not installed");
     }

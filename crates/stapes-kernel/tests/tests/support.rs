@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use stapes_bpf::assembler::Assembler;
@@ -20,8 +20,14 @@ pub(crate) fn skip(test: &str, reason: &str) {
     let _ = writeln!(std::io::stderr(), "skip {test}: {reason}");
 }
 
+/// The right to be the only test that runs: a process that another test is just starting would hold copies of our
+/// descriptors until its exec, and so put off what closing them does.
+pub(crate) type Alone = MutexGuard<'static, ()>;
+
 /// Whether BPF programs can be loaded here; if not, says that `test` is skipped.
-pub(crate) fn can_load(test: &str) -> bool {
+pub(crate) fn can_load(test: &str) -> Option<Alone> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     static CAN: OnceLock<Result<(), String>> = OnceLock::new();
     let can = CAN.get_or_init(|| {
         let object = Object { programs: vec![program("nothing", exit_code())], ..Object::default() };
@@ -30,7 +36,7 @@ pub(crate) fn can_load(test: &str) -> bool {
     if let Err(reason) = can {
         skip(test, reason);
     }
-    can.is_ok()
+    can.is_ok().then_some(alone)
 }
 
 /// A place in a compiled target, as readelf shows it.
@@ -50,10 +56,12 @@ pub(crate) struct Binary {
     pub(crate) path: PathBuf,
     pub(crate) sites: Vec<Site>,
     _folder: tempfile::TempDir,
+    _alone: Alone,
 }
 
 /// Compiles a source in `tests/targets`; each call makes a new file, so tests do not see each other's probes.
 pub(crate) fn compile(test: &str, source: &str, flags: &[&str]) -> Option<Binary> {
+    let alone = can_load(test)?;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("target");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/targets").join(source);
@@ -79,12 +87,12 @@ pub(crate) fn compile(test: &str, source: &str, flags: &[&str]) -> Option<Binary
         Ok(_) => {}
     }
     let sites = sites(&path);
-    Some(Binary { path, sites, _folder: folder })
+    Some(Binary { path, sites, _folder: folder, _alone: alone })
 }
 
 /// The target that all but special tests use.
 pub(crate) fn target(test: &str) -> Option<Binary> {
-    if can_load(test) { compile(test, "target.c", &[]) } else { None }
+    compile(test, "target.c", &[])
 }
 
 impl Binary {
