@@ -39,7 +39,7 @@ pub(crate) fn extent(source: &str, start: usize) -> usize {
     while let Some(&byte) = bytes.get(at) {
         at += match byte {
             b'"' => lexer::string_length(&bytes[at..]),
-            b'\\' if bytes.get(at + 1).is_some_and(|b| !b.is_ascii_whitespace()) => 2,
+            b'\\' if !matches!(bytes.get(at + 1), None | Some(b'\n')) => 2,
             b'/' if !colon => break,
             b',' | b'{' | b'}' | b'(' | b')' | b';' => break,
             b if b.is_ascii_whitespace() => break,
@@ -252,6 +252,9 @@ impl Words<'_> {
             [duration] => {
                 let nanoseconds = match duration.text.strip_suffix("hz") {
                     Some(number) => frequency(literal::integer(number, duration.span)?.value),
+                    None if !duration.text.starts_with(|c: char| c.is_ascii_digit()) => {
+                        return Err(self.bad_at(duration.span, "the count is missing"));
+                    }
                     None if duration.text.ends_with(|c: char| c.is_ascii_alphabetic()) => {
                         Some(literal::integer(&duration.text, duration.span)?.value)
                     }

@@ -93,11 +93,9 @@ pub fn script_too_large(size: usize, limit: usize) -> Diagnostic {
 
 /// A character that begins nothing.
 pub fn unknown_character(span: Span, text: &str) -> Diagnostic {
-    let d = Diagnostic::error(
-        "unknown-character",
-        span,
-        format!("the language has no `{}`", text.escape_debug()),
-    );
+    let control = text.chars().any(char::is_control);
+    let shown = if control { text.escape_debug().to_string() } else { text.to_owned() };
+    let d = Diagnostic::error("unknown-character", span, format!("the language has no `{shown}`"));
     match text {
         "'" => d.help("strings are written with double quotes"),
         "#" => d.help("comments begin with `//`"),
@@ -131,6 +129,12 @@ pub fn bad_integer(span: Span, text: &str, why: &str) -> Diagnostic {
     Diagnostic::error("bad-integer", span, format!("`{text}` is not a number: {why}")).help(
         "numbers are `12`, `1_000`, `0x1f`, `017` (octal), `1e6`, `5u`, and durations `5ns us ms s m h d`",
     )
+}
+
+/// A positional parameter that is written wrongly.
+pub fn bad_parameter(span: Span, text: &str) -> Diagnostic {
+    Diagnostic::error("bad-parameter", span, format!("`{text}` is not a positional parameter"))
+        .help("they are `$1`, `$2` and so on; `$#` is how many were given")
 }
 
 /// A number of more than 64 bits.

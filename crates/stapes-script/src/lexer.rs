@@ -135,7 +135,7 @@ impl<'s> Lexer<'s> {
             },
             Some(b'#') if starts_line(self.source, start) => (TokenKind::Directive, directive_length(bytes)),
             Some(b'/') if bytes.get(1) == Some(&b'*') => (TokenKind::OpenComment, bytes.len()),
-            Some(_) => match OPERATORS.iter().find(|(text, _)| rest.starts_with(text)) {
+            Some(first) => match operator(rest, *first) {
                 Some((text, kind)) => (*kind, text.len()),
                 None => (TokenKind::Unknown, rest.chars().next().map_or(0, char::len_utf8)),
             },
@@ -143,6 +143,11 @@ impl<'s> Lexer<'s> {
         self.position = start + length;
         Token { kind, span: Span { start: start as u32, end: self.position as u32 } }
     }
+}
+
+/// The longest operator that a text begins with.
+fn operator(rest: &str, first: u8) -> Option<&'static (&'static str, TokenKind)> {
+    OPERATORS.iter().find(|(text, _)| text.as_bytes().first() == Some(&first) && rest.starts_with(text))
 }
 
 /// The offset of the first byte at or after `position` that is neither blank nor in a comment.

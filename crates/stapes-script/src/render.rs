@@ -58,7 +58,6 @@ pub fn render(source_name: &str, source: &str, diagnostic: &Diagnostic, style: S
     let gutter = marks.iter().map(|m| m.place.line).max().unwrap_or(1).to_string().len();
     let blank = " ".repeat(gutter);
     let bar = style.paint(BLUE, "|");
-    let place = Place::of(source, diagnostic.span);
     let arrow = style.paint(BLUE, "-->");
     let _ = writeln!(out, "{blank}{arrow} {source_name}:{}:{}", place.line, place.column);
     let _ = writeln!(out, "{blank} {bar}");
@@ -156,7 +155,7 @@ impl Line {
         let marked = &source[place.start..place.end];
         let marked = clean(&marked[..near(marked, WIDTH)]);
         let mut before = clean(&source[place.line_start..place.start]);
-        let room = WIDTH.saturating_sub(marked.len());
+        let room = (WIDTH * 2 / 3).saturating_sub(marked.len());
         if before.len() > room {
             let cut = before.len() - room;
             before.drain(..cut);

@@ -1,4 +1,14 @@
 //! The tests of the language from outside, in one binary.
 
+#[path = "tests/attach.rs"]
+mod attach;
+#[path = "tests/diagnose.rs"]
+mod diagnose;
+#[path = "tests/examples.rs"]
+mod examples;
 #[path = "tests/parse.rs"]
 mod parse;
+#[path = "tests/robust.rs"]
+mod robust;
+#[path = "tests/tree.rs"]
+mod tree;

@@ -1,6 +1,6 @@
 //! Expressions, with C's operators, precedence and associativity.
 
-use super::statement::{Mode, block};
+use super::statement::{Mode, nested_block};
 use super::{MAX_DEPTH, Parser, type_name};
 use crate::ast::{BinaryOp, Block, Expr, ExprKind, Name, Span, TypeName, UnaryOp};
 use crate::lexer::TokenKind;
@@ -63,12 +63,22 @@ impl Parser<'_> {
         self.leaf(ExprKind::Bad, span)
     }
 
-    /// Runs a production that gives an expression and can nest in itself.
+    /// Runs a production that gives an expression and can nest in itself; too deep inside, one operand is skipped.
     fn nested_expr(&mut self, production: impl FnOnce(&mut Self) -> Expr) -> Expr {
         let span = self.peek().span;
         match self.nested(production) {
             Some(expr) => expr,
-            None => self.bad(span),
+            None => {
+                use TokenKind::*;
+                match self.peek().kind {
+                    LeftParen | LeftBracket | LeftBrace => self.skip_brackets(),
+                    Ident | Integer | String | Variable | Map | Parameter => {
+                        self.bump();
+                    }
+                    _ => {}
+                }
+                self.bad(span)
+            }
         }
     }
 }
@@ -218,20 +228,22 @@ fn cast(p: &mut Parser) -> Expr {
 
 /// `x++` and its kin, once the operand is read.
 fn step(p: &mut Parser, target: Expr, increment: bool, prefix: bool, start: Span) -> Expr {
-    check_assignable(p, &target);
+    if matches!(target.kind, ExprKind::Bad) || !check_assignable(p, &target) {
+        return p.bad(p.since(start));
+    }
     let kind = ExprKind::Step { target: Box::new(target), increment, prefix };
     p.node(kind, p.since(start), p.height)
 }
 
-/// Complains unless an expression is a place that can be assigned to.
-pub(super) fn check_assignable(p: &mut Parser, target: &Expr) {
+/// Whether an expression is a place that can be assigned to; complains if not.
+pub(super) fn check_assignable(p: &mut Parser, target: &Expr) -> bool {
     let what = match target.kind {
         ExprKind::Variable(_)
         | ExprKind::Map { .. }
         | ExprKind::Field { .. }
         | ExprKind::Index(..)
         | ExprKind::Unary(UnaryOp::Deref, _)
-        | ExprKind::Bad => return,
+        | ExprKind::Bad => return true,
         ExprKind::Ident(ref name) => format!("`{}`", name.text),
         ExprKind::Integer(_) | ExprKind::Bool(_) => "a number".to_owned(),
         ExprKind::String(_) => "a string".to_owned(),
@@ -240,6 +252,7 @@ pub(super) fn check_assignable(p: &mut Parser, target: &Expr) {
         _ => "the value of an expression".to_owned(),
     };
     p.complain(target.span, |span| diagnostics::not_assignable(span, &what));
+    false
 }
 
 /// Fields, elements, `x++`.
@@ -313,7 +326,7 @@ fn primary(p: &mut Parser) -> Expr {
         TokenKind::LeftParen => parenthesised(p),
         TokenKind::LeftBrace => {
             let in_predicate = std::mem::take(&mut p.in_predicate);
-            let block = nested_block(p);
+            let block = nested_block(p, Mode::Value);
             p.in_predicate = in_predicate;
             p.node(ExprKind::Block(block), p.since(token.span), p.height)
         }
@@ -351,6 +364,7 @@ pub(super) fn string(p: &mut Parser) -> Vec<u8> {
         if complaint.slug == "unterminated-string" {
             // What is missing behind the string is missing because the string has taken it.
             p.complained_at = Some(p.peek().span.start);
+            p.swallowed = true;
         }
         p.report(complaint);
     }
@@ -360,18 +374,13 @@ pub(super) fn string(p: &mut Parser) -> Vec<u8> {
 /// `$1`, `$#`.
 fn parameter(p: &mut Parser, text: &str, span: Span) -> Expr {
     let number = match &text[1..] {
-        "#" => Ok(0),
-        digits => {
-            digits.parse::<u32>().map_err(|_| "it is no small number").and_then(|number| match number {
-                0 => Err("positional parameters count from 1"),
-                _ => Ok(number),
-            })
-        }
+        "#" => Some(0),
+        digits => digits.parse::<u32>().ok().filter(|number| *number > 0),
     };
     match number {
-        Ok(number) => p.leaf(ExprKind::Parameter(number), span),
-        Err(why) => {
-            p.report(diagnostics::bad_integer(span, text, why));
+        Some(number) => p.leaf(ExprKind::Parameter(number), span),
+        None => {
+            p.report(diagnostics::bad_parameter(span, text));
             p.bad(span)
         }
     }
@@ -528,25 +537,27 @@ fn if_else(p: &mut Parser) -> Expr {
     p.eat_word("comptime");
     let condition = expression(p);
     let mut height = p.height;
-    let then = nested_block(p);
+    let then = nested_block(p, Mode::Value);
     height = height.max(p.height);
     let otherwise = if !p.eat_word("else") {
         p.expected("`else`: an `if` that is a value has both branches");
         Block::default()
     } else if p.at_word("if") {
-        let inner = p.nested_expr(if_else);
+        let next = p.peek().span;
+        let inner = match p.nested(if_else) {
+            Some(inner) => inner,
+            None => {
+                p.skip_branches();
+                p.bad(next)
+            }
+        };
         let span = inner.span;
         Block { statements: Vec::new(), value: Some(Box::new(inner)), span }
     } else {
-        nested_block(p)
+        nested_block(p, Mode::Value)
     };
     height = height.max(p.height);
     p.in_predicate = in_predicate;
     let kind = ExprKind::If { condition: Box::new(condition), then, otherwise };
     p.node(kind, p.since(start), height)
-}
-
-/// A block whose last part is its value.
-fn nested_block(p: &mut Parser) -> Block {
-    p.nested(|p| block(p, Mode::Value)).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! What stands outside of blocks: probes, `config`, definitions, `macro`, `fn`, `import`.
 
 use super::expression::{expression, string};
-use super::statement::{Mode, block, variable};
+use super::statement::{Mode, nested_block, variable};
 use super::type_name::{self, count, name, type_name};
 use super::{Parser, directive};
 use crate::ast::{
@@ -78,7 +78,7 @@ fn probe(p: &mut Parser) -> Option<ProbeBlock> {
         skip_to_block(p);
     }
     let body = if p.at(TokenKind::LeftBrace) || predicate.is_some() {
-        p.nested(|p| block(p, Mode::Statement)).unwrap_or_default()
+        nested_block(p, Mode::Statement)
     } else {
         Block::default()
     };
@@ -94,6 +94,14 @@ fn begins_attach_point(p: &mut Parser) -> bool {
     if call || sigil || matches!(text, "if" | "for" | "while" | "unroll" | "return") {
         p.complain(token.span, |span| diagnostics::outside_probe(span, text));
         p.skip_statement();
+        return false;
+    }
+    if token.kind == TokenKind::Unknown {
+        // Most likely a comment as other languages write them.
+        p.expected("a probe");
+        let start = token.span.start as usize;
+        let line_end = p.source[start..].find('\n').map_or(p.source.len(), |n| start + n);
+        p.seek(line_end);
         return false;
     }
     if attach::extent(p.source, token.span.start as usize) == token.span.start as usize {
@@ -212,9 +220,11 @@ fn field(p: &mut Parser, fields: &mut Vec<Field>) -> Option<()> {
     let nested = matches!(p.text(start), "struct" | "union" | "enum")
         && (p.nth(1).kind == TokenKind::LeftBrace || p.nth(2).kind == TokenKind::LeftBrace);
     if nested {
-        p.complain(start, |span| {
-            diagnostics::unsupported_definition(span, "a definition inside of another, which")
-        });
+        p.complain(start, |span| diagnostics::unsupported_definition(span, "a definition inside of another"));
+        while !p.at(TokenKind::LeftBrace) {
+            p.bump();
+        }
+        p.skip_brackets();
         return None;
     }
     let base = type_name::base(p)?;
@@ -280,7 +290,7 @@ fn function(p: &mut Parser) -> Option<Function> {
         skip_to_block(p);
     }
     let mode = if is_macro { Mode::Value } else { Mode::Statement };
-    let body = p.nested(|p| block(p, mode)).unwrap_or_default();
+    let body = nested_block(p, mode);
     let (name, parameters, returns) = head?;
     Some(Function { name, is_macro, parameters, returns, body })
 }

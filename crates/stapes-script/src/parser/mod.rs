@@ -64,6 +64,7 @@ pub fn parse_with(source: &str, parameters: &[String]) -> (Script, Vec<Diagnosti
         diagnostics: Vec::new(),
         previous: Span::default(),
         complained_at: None,
+        swallowed: false,
         too_deep: false,
         depth: 0,
         height: 0,
@@ -87,6 +88,8 @@ struct Parser<'s> {
     previous: Span,
     /// Where the last complaint about syntax was made: there is one per mistake.
     complained_at: Option<u32>,
+    /// Whether a string without its end may have taken closing brackets with it.
+    swallowed: bool,
     /// Whether too much nesting was complained about, which is done once.
     too_deep: bool,
     /// How many productions are open that nest.
@@ -168,8 +171,16 @@ impl<'s> Parser<'s> {
             return true;
         }
         let token = self.peek();
-        let found = self.describe(token);
-        self.complain(token.span, |span| diagnostics::unclosed(span, kind.describe(), &found, opening));
+        match token.kind {
+            TokenKind::Unknown | TokenKind::OpenComment => self.expected(kind.describe()),
+            TokenKind::End if self.swallowed => {}
+            _ => {
+                let found = self.describe(token);
+                self.complain(token.span, |span| {
+                    diagnostics::unclosed(span, kind.describe(), &found, opening)
+                });
+            }
+        }
         false
     }
 
@@ -277,6 +288,23 @@ impl<'s> Parser<'s> {
                 _ => {}
             }
             self.bump();
+        }
+    }
+
+    /// Skips the branches of an `if` with all its `else if`s.
+    fn skip_branches(&mut self) {
+        use TokenKind::*;
+        loop {
+            while !matches!(self.peek().kind, LeftBrace | RightBrace | Semicolon | End | OpenComment) {
+                self.bump();
+            }
+            if !self.at(LeftBrace) {
+                return;
+            }
+            self.skip_brackets();
+            if !self.eat_word("else") {
+                return;
+            }
         }
     }
 

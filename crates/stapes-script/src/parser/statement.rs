@@ -187,9 +187,16 @@ fn statement(p: &mut Parser, mode: Mode) -> StatementKind {
     }
 }
 
-/// A block inside of something that can nest.
-fn nested_block(p: &mut Parser, mode: Mode) -> Block {
-    p.nested(|p| block(p, mode)).unwrap_or_default()
+/// A block inside of something that can nest; too deep inside, it is skipped.
+pub(super) fn nested_block(p: &mut Parser, mode: Mode) -> Block {
+    if let Some(block) = p.nested(|p| block(p, mode)) {
+        return block;
+    }
+    if p.at(TokenKind::LeftBrace) {
+        p.skip_brackets();
+    }
+    p.height = 1;
+    Block::default()
 }
 
 /// The body of a loop, whose head has the given height.
@@ -257,7 +264,10 @@ fn if_statement(p: &mut Parser, mode: Mode) -> StatementKind {
             return nested_block(p, mode);
         }
         let start = p.peek().span;
-        let Some(kind) = p.nested(|p| if_statement(p, mode)) else { return Block::default() };
+        let Some(kind) = p.nested(|p| if_statement(p, mode)) else {
+            p.skip_branches();
+            return Block::default();
+        };
         p.height += 2;
         let span = p.since(start);
         match into_value(kind, span) {
