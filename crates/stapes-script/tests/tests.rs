@@ -1,5 +1,12 @@
 //! The tests of the language from outside, in one binary.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
 #[path = "tests/attach.rs"]
 mod attach;
 #[path = "tests/diagnose.rs"]

@@ -70,12 +70,11 @@ impl Parser<'_> {
             Some(expr) => expr,
             None => {
                 use TokenKind::*;
-                match self.peek().kind {
-                    LeftParen | LeftBracket | LeftBrace => self.skip_brackets(),
-                    Ident | Integer | String | Variable | Map | Parameter => {
-                        self.bump();
-                    }
-                    _ => {}
+                if matches!(self.peek().kind, Ident | Integer | String | Variable | Map | Parameter) {
+                    self.bump();
+                }
+                while matches!(self.peek().kind, LeftParen | LeftBracket | LeftBrace) {
+                    self.skip_brackets();
                 }
                 self.bad(span)
             }

@@ -15,6 +15,7 @@ use crate::{attach, diagnostics};
 pub(super) fn script(p: &mut Parser) -> Script {
     let mut script = Script::default();
     loop {
+        p.recovering = false;
         let token = p.peek();
         let start = token.span.start;
         match token.kind {

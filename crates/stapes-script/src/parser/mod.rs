@@ -66,6 +66,7 @@ pub fn parse_with(source: &str, parameters: &[String]) -> (Script, Vec<Diagnosti
         complained_at: None,
         swallowed: false,
         too_deep: false,
+        recovering: false,
         depth: 0,
         height: 0,
         in_predicate: false,
@@ -92,6 +93,8 @@ struct Parser<'s> {
     swallowed: bool,
     /// Whether too much nesting was complained about, which is done once.
     too_deep: bool,
+    /// Whether something was too deep, so that until the end of the statement nothing fits.
+    recovering: bool,
     /// How many productions are open that nest.
     depth: u32,
     /// The height of the tree that the last production gave.
@@ -218,9 +221,9 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// Complains about syntax at a place, unless that was done there already.
+    /// Complains about syntax at a place, unless that was done there already or follows from too much nesting.
     fn complain(&mut self, span: Span, complaint: impl FnOnce(Span) -> Diagnostic) {
-        if self.complained_at == Some(span.start) {
+        if self.recovering || self.complained_at == Some(span.start) {
             return;
         }
         self.complained_at = Some(span.start);
@@ -251,8 +254,7 @@ impl<'s> Parser<'s> {
         if !std::mem::replace(&mut self.too_deep, true) {
             self.report(diagnostics::too_deep(span, MAX_DEPTH));
         }
-        // What follows from it at this place needs no words.
-        self.complained_at = Some(span.start);
+        self.recovering = true;
     }
 
     /// The span from `start` to the token taken last.

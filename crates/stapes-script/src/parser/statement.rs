@@ -103,6 +103,7 @@ fn block_without_value(mut block: Block) -> Block {
 
 /// Takes the `;` behind a statement that needs one, and finds the way back to order where something was wrong.
 fn end_statement(p: &mut Parser, kind: &StatementKind, start: Span, wrong: bool) {
+    let wrong = wrong | std::mem::take(&mut p.recovering);
     let next = p.peek();
     let ends_with_block = matches!(
         kind,
