@@ -243,8 +243,8 @@ pub fn program_too_long(span: Span, program: &str) -> Diagnostic {
     .help("split the block into several for the same probe")
 }
 
-/// The compiler failed to find places for a program's values: a defect of ours, said rather than hidden.
-pub fn no_registers(span: Span, program: &str) -> Diagnostic {
-    Diagnostic::error("internal-error", span, format!("no registers for the values of `{program}`"))
+/// A pass broke a promise to the next: a defect of ours, said rather than hidden.
+pub fn internal(span: Span, what: &str) -> Diagnostic {
+    Diagnostic::error("internal-error", span, format!("the compiler lost its way: {what}"))
         .help("this is a defect of stapes; please report it with the script")
 }

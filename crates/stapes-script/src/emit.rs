@@ -26,6 +26,7 @@ use stapes_bpf::{LossCause, Map, MapKind, MapRole, Object, Program};
 use crate::ast::Span;
 use crate::catalog::Target;
 use crate::diagnostics::{self, Diagnostic};
+use crate::ir::verify::verify;
 use crate::ir::{Function, MapId, Module};
 
 /// Bytes of stack that the kernel gives a program (`MAX_BPF_STACK`).
@@ -43,6 +44,13 @@ pub fn emit_module(module: Module, target: &Target) -> Result<Object, Vec<Diagno
     let mut object = Object { maps, images, attachments, events, losses, probes, ..Object::default() };
     let mut errors = Vec::new();
     for mut function in functions {
+        if let Err(error) = verify(&function) {
+            let (block, inst) = error.place;
+            let span = function.blocks.get(block).and_then(|b| b.insts.get(inst));
+            let span = span.map_or_else(|| place_of(&function), |(_, span)| *span);
+            errors.push(diagnostics::internal(span, &format!("`{}`: {error}", function.name)));
+            continue;
+        }
         simplify::simplify(&mut function);
         legalize::legalize(&mut function, target);
         match emit_function(&function, target, &mut object) {
@@ -82,7 +90,7 @@ fn emit_function(function: &Function, target: &Target, object: &mut Object) -> R
         object.kfuncs = kfuncs;
         let span = place_of(function);
         let Some(allocation) = allocate::allocate(&mut code, size) else {
-            return Err(diagnostics::no_registers(span, &function.name));
+            return Err(diagnostics::internal(span, &format!("no registers for `{}`", function.name)));
         };
         if size + allocation.spilled <= STACK {
             let laid = layout::lay_out(&code, target.bpf_v4);
@@ -91,7 +99,7 @@ fn emit_function(function: &Function, target: &Target, object: &mut Object) -> R
             return Ok(Program { name, kind, sleepable, insns, lines });
         }
         if for_spills >= STACK {
-            return Err(diagnostics::no_registers(span, &function.name));
+            return Err(diagnostics::internal(span, &format!("no registers for `{}`", function.name)));
         }
         for_spills = (for_spills + 8).max(allocation.spilled);
     }

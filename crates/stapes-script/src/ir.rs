@@ -14,6 +14,8 @@
 mod module;
 mod operands;
 mod operators;
+pub mod text;
+pub mod verify;
 
 pub use module::Module;
 
