@@ -11,10 +11,14 @@
 mod attach;
 #[path = "tests/diagnose.rs"]
 mod diagnose;
+#[path = "tests/emit/mod.rs"]
+mod emit;
 #[path = "tests/examples.rs"]
 mod examples;
 #[path = "tests/parse.rs"]
 mod parse;
+#[path = "tests/random.rs"]
+mod random;
 #[path = "tests/robust.rs"]
 mod robust;
 #[path = "tests/tree.rs"]

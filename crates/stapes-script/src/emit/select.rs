@@ -80,6 +80,12 @@ impl Selector<'_> {
             Inst::Compare { op, dst, a, b } => {
                 let dst = virtual_register(*dst);
                 match self.condition(*op, *a, *b) {
+                    // The result is written before the operands are compared.
+                    Ok((jump, a, b)) if dst == a || Some(dst) == b => {
+                        let t = self.temporary();
+                        self.push(Op::SetIf { jump, dst: t, a, b });
+                        self.copy(dst, t);
+                    }
                     Ok((jump, a, b)) => self.push(Op::SetIf { jump, dst, a, b }),
                     Err(known) => self.set(dst, Value::Imm(known.into())),
                 }
