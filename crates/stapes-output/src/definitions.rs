@@ -13,7 +13,7 @@ mod uprobe_events;
 
 use std::io::{self, Write};
 
-use stapes_binary::{Arg, Probe};
+use stapes_binary::{Arg, Operand, Probe, Site};
 use stapes_session::discovery::Found;
 
 use crate::listing::full_name;
@@ -75,10 +75,28 @@ fn perf(out: &mut dyn Write, found: &Found) -> io::Result<()> {
     let path = found.path.display().to_string();
     writeln!(out, "perf buildid-cache --add {}", shell_word(&path))?;
     for probe in &found.facts.probes {
-        let Probe { provider, name, .. } = &probe.probe;
-        writeln!(out, "perf probe {}", shell_word(&format!("sdt_{provider}:{name}")))?;
+        let Probe { provider, name, sites } = &probe.probe;
+        let event = shell_word(&format!("sdt_{provider}:{name}"));
+        let uniform = sites.windows(2).all(|pair| perf_types(&pair[0]) == perf_types(&pair[1]));
+        match uniform {
+            true => writeln!(out, "perf probe {event}")?,
+            false => writeln!(
+                out,
+                "# {event}: perf makes one event of all sites, and their arguments differ in type"
+            )?,
+        }
     }
     Ok(())
+}
+
+/// The arguments as perf gives them to the kernel, which takes another site into an event only if these are the same.
+/// Constants are left out there.
+fn perf_types(site: &Site) -> Vec<Option<(u8, bool)>> {
+    let kind = |arg: &Arg| match &arg.spec {
+        Ok(spec) if !matches!(spec.operand, Operand::Constant(_)) => Some((spec.size, spec.signed)),
+        _ => None,
+    };
+    site.args.iter().map(kind).collect()
 }
 
 fn gdb(out: &mut dyn Write, found: &Found) -> io::Result<()> {

@@ -5,14 +5,17 @@
 //! [`histogram`] draws buckets, [`map`] prints maps and [`time`] formats moments.
 //! The layouts are those of bpftrace's newest release; where they differ from release to release, the newest counts.
 //!
-//! [`listing`] prints probes, [`definitions`] prints them in the words of other tools.
+//! [`listing`] prints probes, [`info`] everything about one, [`definitions`] the words of other tools for them, and
+//! [`findings`] what is wrong with them.
 
 #![forbid(unsafe_code)]
 
 mod command;
 pub mod definitions;
+pub mod findings;
 pub mod format;
 pub mod histogram;
+pub mod info;
 mod json;
 pub mod listing;
 mod losses;

@@ -11,7 +11,7 @@ use live::LiveFile;
 use stapes_binary::{Arg, ArgSpec, Operand, Site};
 use stapes_session::discovery::facts::{ProbeFacts, SiteFacts};
 use stapes_session::discovery::spec::quoted;
-use stapes_session::discovery::{Discovery, Found, Skipped};
+use stapes_session::discovery::{Found, Skipped};
 
 /// `usdt:PATH:PROVIDER:NAME`, as a script spells it.
 pub fn full_name(found: &Found, probe: &ProbeFacts) -> String {
@@ -86,10 +86,10 @@ pub fn skipped(err: &mut dyn Write, skipped: &[Skipped], all: bool) -> io::Resul
 }
 
 /// What to say when nothing was found.
-pub fn nothing_found(discovery: &Discovery, where_: &str) -> String {
-    match discovery.files {
-        1 => format!("no probes in {where_}"),
-        files => format!("no probes in {where_} ({files} files looked at)"),
+pub fn nothing_found(files: u64, place: &str) -> String {
+    match files {
+        1 => format!("no probes in {place}"),
+        files => format!("no probes in {place} ({files} files looked at)"),
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Request {
     pub all: bool,
     /// How much to find out about each site.
     pub detail: Detail,
+    /// Whether a file counts that has notes and none that can be read.
+    pub broken: bool,
 }
 
 /// What was found.
@@ -90,14 +92,15 @@ pub type Progress<'a> = &'a (dyn Fn(u64) + Sync);
 
 /// Looks for probes.
 pub fn discover(request: &Request, progress: Progress<'_>) -> Discovery {
-    let search = Search { detail: request.detail, looked_at: AtomicU64::new(0), progress };
+    let search =
+        Search { detail: request.detail, broken: request.broken, looked_at: AtomicU64::new(0), progress };
     let mut discovery = Discovery::default();
     if request.all || !request.pids.is_empty() {
         search.processes(request, &mut discovery);
     } else {
         search.files(&request.targets, &mut discovery);
     }
-    discovery.found.retain(|f| !f.facts.probes.is_empty());
+    discovery.found.retain(|f| search.counts(&f.facts));
     discovery.files = search.looked_at.into_inner();
     discovery
 }
@@ -124,6 +127,7 @@ pub fn resolve(path: &str) -> io::Result<Vec<PathBuf>> {
 
 struct Search<'a> {
     detail: Detail,
+    broken: bool,
     looked_at: AtomicU64,
     progress: Progress<'a>,
 }
@@ -190,7 +194,7 @@ impl Search<'_> {
             false => process::open_regular(path).map_err(|e| words(&e))?.0,
         };
         match facts::read(&file, self.detail) {
-            Ok(facts) if facts.probes.is_empty() => Ok(None),
+            Ok(facts) if !self.counts(&facts) => Ok(None),
             Ok(facts) => Ok(Some(Found {
                 id: file.metadata().map(|m| FileId::of(&m)).map_err(|e| words(&e))?,
                 name: path.to_path_buf(),
@@ -239,6 +243,10 @@ impl Search<'_> {
             }
         }
         discovery.found = chosen.finish();
+    }
+
+    fn counts(&self, facts: &Facts) -> bool {
+        !facts.probes.is_empty() || self.broken && facts.problems > 0
     }
 
     fn count(&self) {
@@ -337,7 +345,7 @@ impl Objects {
             Err(FactsError::NotElf) => return Ok(None),
             Err(e) => return Err(e.to_string()),
         };
-        if facts.probes.is_empty() {
+        if !search.counts(&facts) {
             return Ok(None);
         }
         let index = self.found.len();

@@ -10,3 +10,4 @@ pub mod process;
 pub mod run;
 pub mod symbols;
 pub mod users;
+pub mod validate;

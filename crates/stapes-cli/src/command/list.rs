@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use stapes_output::definitions::{self, Format};
 use stapes_output::listing;
 use stapes_session::discovery::facts::Detail;
-use stapes_session::discovery::{Discovery, Request, discover};
+use stapes_session::discovery::{Discovery, Request, Skipped, discover};
 
 pub(crate) use progress::Bar;
 pub(crate) use target::Targets;
@@ -84,7 +84,7 @@ pub(crate) fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
         None => listing::names(&mut out, found)?,
     }
     out.flush()?;
-    report(&discovery, &args.targets, args.verbose)
+    report(&discovery.skipped, found.is_empty(), discovery.files, &args.targets, args.verbose)
 }
 
 /// Looks for probes, with a progress bar where somebody is watching.
@@ -95,13 +95,19 @@ pub(crate) fn look(request: &Request) -> Discovery {
     discovery
 }
 
-/// Says what was skipped and whether anything was found at all, and so how the command ends.
-pub(crate) fn report(discovery: &Discovery, targets: &Targets, all: bool) -> anyhow::Result<ExitCode> {
+/// Says what was skipped and whether nothing was found, and so how the command ends.
+pub(crate) fn report(
+    skipped: &[Skipped],
+    nothing: bool,
+    files: u64,
+    targets: &Targets,
+    all: bool,
+) -> anyhow::Result<ExitCode> {
     let mut err = io::stderr().lock();
-    listing::skipped(&mut err, &discovery.skipped, all)?;
-    let failed = discovery.skipped.iter().any(|s| s.named);
-    if discovery.found.is_empty() && !failed {
-        writeln!(err, "{}", listing::nothing_found(discovery, &targets.words()))?;
+    listing::skipped(&mut err, skipped, all)?;
+    let failed = skipped.iter().any(|s| s.named);
+    if nothing && !failed {
+        writeln!(err, "{}", listing::nothing_found(files, &targets.words()))?;
     }
-    Ok(if failed || discovery.found.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if failed || nothing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

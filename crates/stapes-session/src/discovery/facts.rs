@@ -32,6 +32,8 @@ pub struct Facts {
     pub build_id: Option<BuildId>,
     /// The probes, in the order of the notes.
     pub probes: Vec<ProbeFacts>,
+    /// How many notes could not be read, or are not as they should be; [`crate::validate`] says more.
+    pub problems: usize,
     /// The segments that are loaded.
     pub segments: Vec<Segment>,
 }
@@ -98,6 +100,7 @@ pub fn read(file: &File, detail: Detail) -> Result<Facts, FactsError> {
         arch: notes.arch,
         machine: notes.machine,
         build_id: notes.build_id,
+        problems: notes.problems.len(),
         segments: elf.segments.iter().filter(|s| s.kind == PT_LOAD).copied().collect(),
         probes: notes.probes.into_iter().map(probe_facts).collect(),
     })

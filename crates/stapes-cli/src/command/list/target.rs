@@ -34,7 +34,7 @@ impl Targets {
             bail!("nothing to look at: give a file, a folder, -p PID or --all");
         }
         let targets = self.targets.iter().map(|t| spec(t, processes)).collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Request { targets, pids: self.pid.clone(), all: self.all, detail })
+        Ok(Request { targets, pids: self.pid.clone(), all: self.all, detail, broken: false })
     }
 
     /// What is looked at, for a message.
