@@ -16,8 +16,12 @@
 /// ```
 #[macro_export]
 macro_rules! probe {
-    ($provider:tt, $name:tt $(, $($argument:tt)*)?) => {
-        $crate::__rows! { __arguments [__probe $provider $name] [] $($($argument)*)? , }
+    // The common case at once.
+    ($provider:tt, $name:tt $(, $argument:ident)* $(,)?) => {
+        $crate::__probe! { $provider $name [$(([stringify!($argument)] [""] $argument))*] }
+    };
+    ($provider:tt, $name:tt, $($argument:tt)*) => {
+        $crate::__arguments! { $provider $name [] $($argument)* , }
     };
 }
 
@@ -34,7 +38,7 @@ macro_rules! probe_lazy {
     ($provider:tt, $name:tt $(, $($argument:tt)*)?) => {
         if $crate::enabled!($provider, $name) {
             $crate::private::cold();
-            $crate::__rows! { __arguments [__probe $provider $name] [] $($($argument)*)? , }
+            $crate::probe!($provider, $name $(, $($argument)*)?);
         }
     };
 }
@@ -54,71 +58,85 @@ macro_rules! probe_lazy {
 macro_rules! enabled {
     ($provider:tt, $name:tt $(,)?) => {{
         $crate::__check_names!($provider $name);
-        $crate::private::a_probe_fires_at_run_time_and_cannot_stand_in_a_const_context();
-        $crate::__is_enabled! { $provider $name }
-        is_enabled()
+        $crate::__is_enabled!($provider $name)
     }};
 }
 
-/// Gives each argument a name, where it has one, and a row of the table, and calls `$then!`.
-///
-/// What it makes of an argument is `(ROW [NAME] [TYPE] EXPRESSION)`.
+/// Gives each argument a name, where it has one: makes `([NAME] [TYPE] EXPRESSION)` of each, and calls `__probe!`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __arguments {
-    ([$($row:tt)*] [$then:ident $provider:tt $probe:tt] [$($done:tt)*] $(,)?) => {
-        $crate::$then! { $provider $probe [$($done)*] }
+    ($provider:tt $probe:tt $done:tt $(,)?) => {
+        $crate::__probe! { $provider $probe $done }
     };
-    ([$row:tt $($rows:tt)*] $head:tt [$($done:tt)*] $name:ident = $value:expr, $($rest:tt)*) => {
-        $crate::__arguments! { [$($rows)*] $head [$($done)* ($row [stringify!($name)] [""] $value)] $($rest)* }
+    ($provider:tt $probe:tt [$($done:tt)*] $name:ident = $value:expr, $($rest:tt)*) => {
+        $crate::__arguments! { $provider $probe [$($done)* ([stringify!($name)] [""] $value)] $($rest)* }
     };
-    ([$row:tt $($rows:tt)*] $head:tt [$($done:tt)*] $name:ident, $($rest:tt)*) => {
-        $crate::__arguments! { [$($rows)*] $head [$($done)* ($row [stringify!($name)] [""] $name)] $($rest)* }
+    ($provider:tt $probe:tt [$($done:tt)*] $name:ident, $($rest:tt)*) => {
+        $crate::__arguments! { $provider $probe [$($done)* ([stringify!($name)] [""] $name)] $($rest)* }
     };
-    ([$row:tt $($rows:tt)*] $head:tt [$($done:tt)*] &$name:ident, $($rest:tt)*) => {
-        $crate::__arguments! { [$($rows)*] $head [$($done)* ($row [stringify!($name)] [""] &$name)] $($rest)* }
+    ($provider:tt $probe:tt [$($done:tt)*] &$name:ident, $($rest:tt)*) => {
+        $crate::__arguments! { $provider $probe [$($done)* ([stringify!($name)] [""] &$name)] $($rest)* }
     };
-    ([$row:tt $($rows:tt)*] $head:tt [$($done:tt)*] $owner:ident.await, $($rest:tt)*) => {
-        $crate::__arguments! { [$($rows)*] $head [$($done)* ($row [stringify!($owner)] [""] $owner.await)] $($rest)* }
+    ($provider:tt $probe:tt [$($done:tt)*] $owner:ident.await, $($rest:tt)*) => {
+        $crate::__arguments! { $provider $probe [$($done)* ([stringify!($owner)] [""] $owner.await)] $($rest)* }
     };
-    ([$row:tt $($rows:tt)*] $head:tt [$($done:tt)*] $owner:ident.$name:ident, $($rest:tt)*) => {
-        $crate::__arguments! { [$($rows)*] $head [$($done)* ($row [stringify!($name)] [""] $owner.$name)] $($rest)* }
+    ($provider:tt $probe:tt [$($done:tt)*] $owner:ident.$name:ident, $($rest:tt)*) => {
+        $crate::__arguments! { $provider $probe [$($done)* ([stringify!($name)] [""] $owner.$name)] $($rest)* }
     };
-    ([$row:tt $($rows:tt)*] $head:tt [$($done:tt)*] &$owner:ident.$name:ident, $($rest:tt)*) => {
-        $crate::__arguments! { [$($rows)*] $head [$($done)* ($row [stringify!($name)] [""] &$owner.$name)] $($rest)* }
+    ($provider:tt $probe:tt [$($done:tt)*] &$owner:ident.$name:ident, $($rest:tt)*) => {
+        $crate::__arguments! { $provider $probe [$($done)* ([stringify!($name)] [""] &$owner.$name)] $($rest)* }
     };
-    ([$row:tt $($rows:tt)*] $head:tt [$($done:tt)*] $value:expr, $($rest:tt)*) => {
-        $crate::__arguments! { [$($rows)*] $head [$($done)* ($row [""] [""] $value)] $($rest)* }
-    };
-    // No rows are left: this is the 13th argument.
-    ([] $head:tt $done:tt $name:ident = $value:expr, $($rest:tt)*) => {
-        $crate::room::beyond($value)
-    };
-    ([] $head:tt $done:tt $value:expr, $($rest:tt)*) => {
-        $crate::room::beyond($value)
+    ($provider:tt $probe:tt [$($done:tt)*] $value:expr, $($rest:tt)*) => {
+        $crate::__arguments! { $provider $probe [$($done)* ([""] [""] $value)] $($rest)* }
     };
 }
 
-/// Evaluates the arguments and fires.
+/// Evaluates the arguments and fires: one arm for each number of arguments.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __probe {
-    // Seven or more may be more than fit: see `room`.
-    ($provider:tt $probe:tt [$a:tt $b:tt $c:tt $d:tt $e:tt $f:tt $g:tt $($more:tt)*]) => {{
+    ($provider:tt $probe:tt []) => {{
         $crate::__check_names!($provider $probe);
-        $crate::private::a_probe_fires_at_run_time_and_cannot_stand_in_a_const_context();
-        $crate::__take_room! {
-            $provider $probe ($crate::room::ROOM) [] [$a $b $c $d $e $f $g $($more)*]
-        }
+        $crate::__fire! { $provider $probe 1 0 [] }
+        __stapes_fire($crate::private::arguments_0())
     }};
-    ($provider:tt $probe:tt [$((($Type:ident $variable:ident $($row:tt)*) $name:tt $type:tt $value:expr))*]) => {{
+    ($provider:tt $probe:tt [($n0:tt $t0:tt $e0:expr)]) => {{
         $crate::__check_names!($provider $probe);
-        $crate::private::a_probe_fires_at_run_time_and_cannot_stand_in_a_const_context();
-        match ($(&$crate::private::pass($value),)*) {
-            ($($variable,)*) => {
-                $crate::__fire! { $provider $probe 1 [$((($Type $variable $($row)*) $name $type))*] }
-                fire($($crate::private::value($variable)),*)
-            }
+        $crate::__fire! { $provider $probe 1 1 [(a1 a2 $n0 $t0)] }
+        __stapes_fire($crate::private::arguments_1($e0))
+    }};
+    ($provider:tt $probe:tt [($n0:tt $t0:tt $e0:expr) ($n1:tt $t1:tt $e1:expr)]) => {{
+        $crate::__check_names!($provider $probe);
+        $crate::__fire! { $provider $probe 1 2 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1)] }
+        __stapes_fire($crate::private::arguments_2($e0, $e1))
+    }};
+    ($provider:tt $probe:tt [($n0:tt $t0:tt $e0:expr) ($n1:tt $t1:tt $e1:expr) ($n2:tt $t2:tt $e2:expr)]) => {{
+        $crate::__check_names!($provider $probe);
+        $crate::__fire! { $provider $probe 1 3 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1) (c1 c2 $n2 $t2)] }
+        __stapes_fire($crate::private::arguments_3($e0, $e1, $e2))
+    }};
+    ($provider:tt $probe:tt [($n0:tt $t0:tt $e0:expr) ($n1:tt $t1:tt $e1:expr) ($n2:tt $t2:tt $e2:expr) ($n3:tt $t3:tt $e3:expr)]) => {{
+        $crate::__check_names!($provider $probe);
+        $crate::__fire! { $provider $probe 1 4 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1) (c1 c2 $n2 $t2) (d1 d2 $n3 $t3)] }
+        __stapes_fire($crate::private::arguments_4($e0, $e1, $e2, $e3))
+    }};
+    ($provider:tt $probe:tt [($n0:tt $t0:tt $e0:expr) ($n1:tt $t1:tt $e1:expr) ($n2:tt $t2:tt $e2:expr) ($n3:tt $t3:tt $e3:expr) ($n4:tt $t4:tt $e4:expr)]) => {{
+        $crate::__check_names!($provider $probe);
+        $crate::__fire! { $provider $probe 1 5 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1) (c1 c2 $n2 $t2) (d1 d2 $n3 $t3) (e1 e2 $n4 $t4)] }
+        __stapes_fire($crate::private::arguments_5($e0, $e1, $e2, $e3, $e4))
+    }};
+    ($provider:tt $probe:tt [($n0:tt $t0:tt $e0:expr) ($n1:tt $t1:tt $e1:expr) ($n2:tt $t2:tt $e2:expr) ($n3:tt $t3:tt $e3:expr) ($n4:tt $t4:tt $e4:expr) ($n5:tt $t5:tt $e5:expr)]) => {{
+        $crate::__check_names!($provider $probe);
+        $crate::__fire! { $provider $probe 1 6 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1) (c1 c2 $n2 $t2) (d1 d2 $n3 $t3) (e1 e2 $n4 $t4) (f1 f2 $n5 $t5)] }
+        __stapes_fire($crate::private::arguments_6($e0, $e1, $e2, $e3, $e4, $e5))
+    }};
+    // More may be more than fit: see `room`.
+    ($provider:tt $probe:tt [$($argument:tt)*]) => {{
+        $crate::__check_names!($provider $probe);
+        $crate::__take_room! {
+            $provider $probe ($crate::room::ROOM)
+            [a b c d e f g h i j k l] [] [$($argument)*]
         }
     }};
 }
@@ -127,19 +145,39 @@ macro_rules! __probe {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __take_room {
-    ($provider:tt $probe:tt ($room:expr) [$((($Type:ident $variable:ident $($row:tt)*) $name:tt $type:tt))*] []) => {{
-        $crate::__fire! { $provider $probe 1 [$((($Type $variable $($row)*) $name $type))*] }
-        fire($($variable),*)
-    }};
-    ($provider:tt $probe:tt ($room:expr) [$($done:tt)*]
-        [(($Type:ident $variable:ident $($row:tt)*) $name:tt $type:tt $value:expr) $($rest:tt)*]
+    ($provider:tt $probe:tt ($room:expr) [$($variables:ident)*]
+        [$a:tt $b:tt $c:tt $d:tt $e:tt $f:tt $(($more:ident $name:tt $type:tt))*] []
+    ) => {
+        $crate::__probe_from_array! { $provider $probe [$a $b $c $d $e $f] [$(($more $name $type))*] }
+    };
+    ($provider:tt $probe:tt ($room:expr) [] $done:tt [($name:tt $type:tt $value:expr) $($rest:tt)*]) => {
+        $crate::room::beyond($value)
+    };
+    ($provider:tt $probe:tt ($room:expr) [$variable:ident $($variables:ident)*] [$($done:tt)*]
+        [($name:tt $type:tt $value:expr) $($rest:tt)*]
     ) => {
         match $crate::room::take($crate::private::value(&$crate::private::pass($value)), $room) {
             ($variable, room) => $crate::__take_room! {
-                $provider $probe (room) [$($done)* (($Type $variable $($row)*) $name $type)] [$($rest)*]
+                $provider $probe (room) [$($variables)*] [$($done)* ($variable $name $type)] [$($rest)*]
             },
         }
     };
+}
+
+/// Fires with values that lie in an array.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __probe_from_array {
+    ($provider:tt $probe:tt
+        [$(($value:ident $name:tt $type:tt))*] [$(($more:ident $more_name:tt $more_type:tt))*]
+    ) => {{
+        $crate::__fire_from_array! { $provider $probe 1 [$(($name $type))*] [$(($more_name $more_type))*] }
+        __stapes_fire(
+            [$($crate::private::slots(&$value),)* $($crate::private::slots(&$more)),*],
+            $crate::private::types(&($($value,)*)),
+            $crate::private::types(&($($more,)*)),
+        )
+    }};
 }
 
 /// Refuses strings that are no provider's or probe's name. An identifier always is one.

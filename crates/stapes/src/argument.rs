@@ -2,14 +2,14 @@
 //!
 //! A USDT note knows sizes and signs only.
 //! So every type is brought down to one or two 64-bit *slots*, and what the note cannot say
-//! (this is a string; that number is a float) goes into `.note.stapes` as a [`kind`](crate::kind).
+//! (this is a string; that number is a float) goes into `.note.stapes` as a [meaning](crate::meaning).
 
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
 use core::num::NonZero;
 use core::ptr::NonNull;
 
-use crate::kind;
+use crate::meaning::{self, sized};
 use crate::room::{One, Two};
 
 /// A type whose values can be passed to a probe.
@@ -67,13 +67,9 @@ pub type Slot = MaybeUninit<u64>;
 /// A type that a probe passes as it is: what an [`Argument`] can be brought down to.
 ///
 /// Only this crate implements it.
-pub trait Value: Copy + sealed::Sealed {
-    /// Bytes of the first slot's value; negative where it is signed, as in a USDT note.
-    const SIZE: i8;
-    /// The same for the second slot; 0 where there is none.
-    const SECOND: i8;
-    /// The meaning, as `.note.stapes` has it.
-    const KIND: u8;
+pub trait Value: Copy + Argument + sealed::Sealed {
+    /// The meaning, as `.note.stapes` has it, and with it the sizes of the slots.
+    const MEANING: u8;
     /// The number of slots, as a type.
     type Slots;
     /// The number of slots of an `Option` of this.
@@ -109,13 +105,11 @@ macro_rules! argument {
 
 /// Implements both traits for a type that is a single number.
 macro_rules! number {
-    ($type:ty, $size:expr, $kind:expr, |$value:ident| $slot:expr $(, <$parameter:ident>)?) => {
-        impl $(<$parameter: ?Sized>)? sealed::Sealed for $type {}
+    ($type:ty, $kind:expr, |$value:ident| $slot:expr) => {
+        impl sealed::Sealed for $type {}
 
-        impl $(<$parameter: ?Sized>)? Value for $type {
-            const SIZE: i8 = $size;
-            const SECOND: i8 = 0;
-            const KIND: u8 = $kind;
+        impl Value for $type {
+            const MEANING: u8 = sized($kind, size_of::<$type>());
             type Slots = One;
             type OptionalSlots = Two;
 
@@ -136,25 +130,25 @@ macro_rules! number {
             }
         }
 
-        argument!($type $(, <$parameter>)?);
+        argument!($type);
     };
 }
 
 // The bytes above a value's size are not looked at, so a signed number is not sign-extended: zero-extension costs nothing more often.
-number!(u8, 1, kind::UNSIGNED, |value| value as u64);
-number!(u16, 2, kind::UNSIGNED, |value| value as u64);
-number!(u32, 4, kind::UNSIGNED, |value| value as u64);
-number!(u64, 8, kind::UNSIGNED, |value| value);
-number!(usize, size_of::<usize>() as i8, kind::UNSIGNED, |value| value as u64);
-number!(i8, -1, kind::SIGNED, |value| value as u8 as u64);
-number!(i16, -2, kind::SIGNED, |value| value as u16 as u64);
-number!(i32, -4, kind::SIGNED, |value| value as u32 as u64);
-number!(i64, -8, kind::SIGNED, |value| value as u64);
-number!(isize, -(size_of::<isize>() as i8), kind::SIGNED, |value| value as usize as u64);
-number!(bool, 1, kind::BOOL, |value| value as u64);
-number!(char, 4, kind::CHAR, |value| value as u64);
-number!(f32, 4, kind::FLOAT, |value| value.to_bits() as u64);
-number!(f64, 8, kind::FLOAT, |value| value.to_bits());
+number!(u8, meaning::UNSIGNED, |value| value as u64);
+number!(u16, meaning::UNSIGNED, |value| value as u64);
+number!(u32, meaning::UNSIGNED, |value| value as u64);
+number!(u64, meaning::UNSIGNED, |value| value);
+number!(usize, meaning::UNSIGNED, |value| value as u64);
+number!(i8, meaning::SIGNED, |value| value as u8 as u64);
+number!(i16, meaning::SIGNED, |value| value as u16 as u64);
+number!(i32, meaning::SIGNED, |value| value as u32 as u64);
+number!(i64, meaning::SIGNED, |value| value as u64);
+number!(isize, meaning::SIGNED, |value| value as usize as u64);
+number!(bool, meaning::BOOL, |value| value as u64);
+number!(char, meaning::CHAR, |value| value as u64);
+number!(f32, meaning::FLOAT, |value| value.to_bits() as u64);
+number!(f64, meaning::FLOAT, |value| value.to_bits());
 
 /// Implements both traits for a type that is an address with nothing else.
 macro_rules! pointer {
@@ -162,9 +156,7 @@ macro_rules! pointer {
         impl $(<$parameter: ?Sized>)? sealed::Sealed for $type {}
 
         impl $(<$parameter: ?Sized>)? Value for $type {
-            const SIZE: i8 = size_of::<usize>() as i8;
-            const SECOND: i8 = 0;
-            const KIND: u8 = $kind;
+            const MEANING: u8 = sized($kind, size_of::<usize>());
             type Slots = One;
             type OptionalSlots = One;
 
@@ -189,9 +181,9 @@ macro_rules! pointer {
     };
 }
 
-pointer!(*const T, |value| value.cast::<()>().expose_provenance(), kind::POINTER, <T>);
-pointer!(*mut T, |value| value.cast::<()>().expose_provenance(), kind::POINTER, <T>);
-pointer!(NonNull<T>, |value| value.cast::<()>().as_ptr().expose_provenance(), kind::POINTER, <T>);
+pointer!(*const T, |value| value.cast::<()>().expose_provenance(), meaning::POINTER, <T>);
+pointer!(*mut T, |value| value.cast::<()>().expose_provenance(), meaning::POINTER, <T>);
+pointer!(NonNull<T>, |value| value.cast::<()>().as_ptr().expose_provenance(), meaning::POINTER, <T>);
 
 /// Implements both traits for bytes with a length.
 macro_rules! bytes {
@@ -199,9 +191,7 @@ macro_rules! bytes {
         impl sealed::Sealed for &$type {}
 
         impl Value for &$type {
-            const SIZE: i8 = size_of::<usize>() as i8;
-            const SECOND: i8 = size_of::<usize>() as i8;
-            const KIND: u8 = $kind;
+            const MEANING: u8 = sized($kind, size_of::<usize>());
             type Slots = Two;
             type OptionalSlots = Two;
 
@@ -234,9 +224,9 @@ macro_rules! bytes {
     };
 }
 
-bytes!(str, kind::STRING, |value| value.as_bytes());
-bytes!([u8], kind::BYTES, |value| value);
-bytes!(CStr, kind::C_STRING, |value| value.to_bytes());
+bytes!(str, meaning::STRING, |value| value.as_bytes());
+bytes!([u8], meaning::BYTES, |value| value);
+bytes!(CStr, meaning::C_STRING_WITH_LENGTH, |value| value.to_bytes());
 
 impl<const N: usize> Argument for [u8; N] {
     type Value<'a> = &'a [u8];
@@ -250,9 +240,7 @@ impl<const N: usize> Argument for [u8; N] {
 impl<V: Value> sealed::Sealed for Option<V> {}
 
 impl<V: Value> Value for Option<V> {
-    const SIZE: i8 = V::SIZE;
-    const SECOND: i8 = if kind::absent_is_null(V::KIND) { V::SECOND } else { 1 };
-    const KIND: u8 = V::KIND | kind::OPTIONAL;
+    const MEANING: u8 = V::MEANING | meaning::OPTIONAL;
     type Slots = V::OptionalSlots;
     type OptionalSlots = V::OptionalSlots;
 

@@ -25,7 +25,7 @@ mod argument;
 mod site;
 
 #[doc(hidden)]
-pub mod kind;
+pub mod meaning;
 #[doc(hidden)]
 pub mod room;
 
@@ -34,11 +34,9 @@ pub use argument::{Argument, Slot, Value};
 /// What the macros call. Not for others: it changes without notice.
 #[doc(hidden)]
 pub mod private {
-    use crate::Argument;
+    pub use core::marker::PhantomData;
 
-    /// Its name is the error that a probe in a `const` context gives.
-    #[inline(always)]
-    pub fn a_probe_fires_at_run_time_and_cannot_stand_in_a_const_context() {}
+    use crate::{Argument, Slot, Value};
 
     /// Tells the compiler that a branch is seldom taken.
     #[cold]
@@ -56,6 +54,59 @@ pub mod private {
     pub fn value<A: Argument>(argument: &A) -> A::Value<'_> {
         argument.value()
     }
+
+    /// The slots of an argument.
+    #[inline(always)]
+    pub fn slots<A: Argument>(argument: &A) -> [Slot; 2] {
+        argument.value().slots()
+    }
+
+    /// The types of the arguments in a tuple.
+    #[inline(always)]
+    pub fn types<T: Arguments>(_arguments: &T) -> PhantomData<T> {
+        PhantomData
+    }
+
+    /// A tuple of up to six arguments.
+    pub trait Arguments {
+        /// The meanings, a byte each, the first one lowest.
+        const MEANINGS: u64;
+    }
+
+    const fn pack(meanings: &[u8]) -> u64 {
+        let mut packed = 0;
+        let mut i = meanings.len();
+        while i > 0 {
+            i -= 1;
+            packed = packed << 8 | meanings[i] as u64;
+        }
+        packed
+    }
+
+    /// Makes `arguments_N`, which takes N arguments and gives their slots and types.
+    macro_rules! arguments {
+        ($function:ident, $count:literal, $($Type:ident $argument:ident)*) => {
+            impl<$($Type: Argument),*> Arguments for ($($Type,)*) {
+                const MEANINGS: u64 = pack(&[$(<$Type::Value<'_> as Value>::MEANING),*]);
+            }
+
+            #[doc = concat!("The slots and types of ", $count, " arguments.")]
+            #[inline(always)]
+            pub fn $function<$($Type: Argument),*>(
+                $($argument: $Type),*
+            ) -> ([[Slot; 2]; $count], PhantomData<($($Type,)*)>) {
+                ([$(slots(&$argument)),*], PhantomData)
+            }
+        };
+    }
+
+    arguments!(arguments_0, 0,);
+    arguments!(arguments_1, 1, A a);
+    arguments!(arguments_2, 2, A a B b);
+    arguments!(arguments_3, 3, A a B b C c);
+    arguments!(arguments_4, 4, A a B b C c D d);
+    arguments!(arguments_5, 5, A a B b C c D d E e);
+    arguments!(arguments_6, 6, A a B b C c D d E e F f);
 
     /// Refuses what cannot be a provider or a name: tracers write `provider:name`, the assembler needs plain characters,
     /// and the dot separates both in the semaphore's symbol.
