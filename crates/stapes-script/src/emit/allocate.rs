@@ -5,8 +5,8 @@
 //! set has R0 to R5 in its own use: arguments from where they are set up to their call, the result until it is copied
 //! away, all six across the call itself. Virtual registers are taken in the order of their *weight*, uses per length,
 //! those in loops counted more. Each gets a register in which none of its ranges meets a range that is already there:
-//! first one that a copy from or to it would like, so that the copy goes away; then R1 to R5 and R0; then R6 to R9,
-//! the only ones that live across calls.
+//! first one that a copy from or to it would like, so that the copy goes away; then R5 to R0; then R6 to R9, the only
+//! ones that live across calls.
 //!
 //! One that finds none is *spilled*. If all it ever holds is one constant, that is set again before each use.
 //! Otherwise its value lives on the stack: each operation that reads or writes it gets a short-lived register
@@ -120,12 +120,11 @@ fn assign(code: &Code, liveness: &Liveness, short: &[bool]) -> Result<Vec<u8>, V
     let mut spills = Vec::new();
     for v in order {
         let ranges = &liveness.ranges[v as usize];
-        let liked = copies[v as usize].iter().filter_map(|other| match other {
-            Register::Physical(r) => Some(*r).filter(|r| *r < 10),
-            Register::Virtual(v) => Some(places[*v as usize]).filter(|r| *r < 10),
-        });
-        let place =
-            liked.chain([1, 2, 3, 4, 5, 0, 6, 7, 8, 9]).find(|r| is_free(&taken[usize::from(*r)], ranges));
+        let physical = |v: u32| copies[v as usize].iter().filter_map(Register::number);
+        let partners = || copies[v as usize].iter().filter_map(Register::index);
+        let placed = partners().map(|other| places[other as usize]);
+        let liked = physical(v).chain(placed).chain(partners().flat_map(physical)).filter(|r| *r < 10);
+        let place = liked.chain(ORDER).find(|r| is_free(&taken[usize::from(*r)], ranges));
         match place {
             Some(place) => {
                 taken[usize::from(place)].extend(ranges.iter().copied());
@@ -136,6 +135,9 @@ fn assign(code: &Code, liveness: &Liveness, short: &[bool]) -> Result<Vec<u8>, V
     }
     if spills.is_empty() { Ok(places) } else { Err(spills) }
 }
+
+/// The order in which registers are tried. The first arguments' come late: copies will like those.
+const ORDER: [u8; 10] = [5, 4, 3, 2, 1, 0, 6, 7, 8, 9];
 
 /// Whether none of the ranges overlaps one that is taken.
 fn is_free(taken: &BTreeMap<u32, u32>, ranges: &[Range]) -> bool {

@@ -72,10 +72,7 @@ fn push(assembler: &mut Assembler, op: &Op) {
     }
 }
 
-/// The number of a physical register; allocation leaves no other.
+/// The number of a register; allocation leaves only physical ones.
 fn number(register: Register) -> u8 {
-    match register {
-        Register::Physical(number) => number,
-        Register::Virtual(_) => 0,
-    }
+    register.number().unwrap_or(0)
 }

@@ -19,6 +19,24 @@ pub(super) enum Register {
     Physical(u8),
 }
 
+impl Register {
+    /// The number of a physical one.
+    pub(super) fn number(&self) -> Option<u8> {
+        match self {
+            Register::Physical(number) => Some(*number),
+            Register::Virtual(_) => None,
+        }
+    }
+
+    /// The index of a virtual one.
+    pub(super) fn index(&self) -> Option<u32> {
+        match self {
+            Register::Virtual(index) => Some(*index),
+            Register::Physical(_) => None,
+        }
+    }
+}
+
 /// The frame pointer.
 pub(super) const FRAME: Register = Register::Physical(10);
 

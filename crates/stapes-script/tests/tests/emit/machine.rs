@@ -107,7 +107,7 @@ pub(crate) fn run(program: &Program, maps: &[Map], memory: &mut Memory) -> u64 {
 
 /// As the kernel's verifier demands of the stack.
 fn aligned(address: u64, bytes: usize) -> u64 {
-    assert!(address % bytes as u64 == 0, "{bytes} bytes at {address:#x}");
+    assert!(address.is_multiple_of(bytes as u64), "{bytes} bytes at {address:#x}");
     address
 }
 

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic, in its helpers too")]
 
 mod generate;
+mod golden;
 mod kernel;
 mod machine;
 mod memory;
 mod random_functions;
 mod reference;
+mod scratch;
 
 use stapes_binary::Arch;
 use stapes_script::catalog::Target;

@@ -125,13 +125,7 @@ fn binary(op: BinaryOp, a: u64, b: u64) -> u64 {
         BinaryOp::Add => a.wrapping_add(b),
         BinaryOp::Sub => a.wrapping_sub(b),
         BinaryOp::Mul => a.wrapping_mul(b),
-        BinaryOp::Div => {
-            if b == 0 {
-                0
-            } else {
-                a / b
-            }
-        }
+        BinaryOp::Div => a.checked_div(b).unwrap_or(0),
         BinaryOp::SignedDiv => {
             if b == 0 {
                 0
@@ -139,13 +133,7 @@ fn binary(op: BinaryOp, a: u64, b: u64) -> u64 {
                 signed_a.wrapping_div(signed_b) as u64
             }
         }
-        BinaryOp::Mod => {
-            if b == 0 {
-                a
-            } else {
-                a % b
-            }
-        }
+        BinaryOp::Mod => a.checked_rem(b).unwrap_or(a),
         BinaryOp::SignedMod => {
             if b == 0 {
                 a
