@@ -1,5 +1,7 @@
 //! Every diagnostic of the language, one function each, so that they can be read, documented and tested in one place.
 
+pub mod semantic;
+
 use crate::ast::Span;
 use crate::suggest;
 

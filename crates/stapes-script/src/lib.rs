@@ -7,15 +7,23 @@
 
 pub mod ast;
 pub mod attach;
+mod builtins;
 pub mod catalog;
+mod check;
+mod compile;
 pub mod diagnostics;
 pub mod emit;
+mod functions;
 pub mod ir;
 mod lexer;
 mod literal;
+mod lower;
 mod parser;
 pub mod print;
+mod registers;
 pub mod render;
 pub mod suggest;
+mod tree;
 
+pub use compile::{compile, lower};
 pub use parser::{MAX_DEPTH, MAX_SIZE, decode, parse, parse_with};
