@@ -15,6 +15,8 @@ mod diagnose;
 mod emit;
 #[path = "tests/examples.rs"]
 mod examples;
+#[path = "tests/language/mod.rs"]
+mod language;
 #[path = "tests/parse.rs"]
 mod parse;
 #[path = "tests/random.rs"]

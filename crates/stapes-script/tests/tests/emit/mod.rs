@@ -4,7 +4,7 @@
 
 mod generate;
 mod golden;
-mod kernel;
+pub(crate) mod kernel;
 mod machine;
 mod memory;
 mod random_functions;
