@@ -152,55 +152,50 @@ pub(super) fn runs<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<(u32, T
 
 #[cfg(test)]
 mod tests {
-    use stapes_binary::{SymbolRef, Vaddr};
+    use stapes_binary::Vaddr;
 
     use super::*;
 
-    fn register(name: &'static str, number: u16, bits: u16, shift: u8) -> Register {
-        Register { name, class: RegisterClass::General, number, bits, shift }
-    }
-
-    fn spec(size: u8, signed: bool, operand: Operand) -> ArgSpec {
-        ArgSpec { size, signed, float: false, operand }
-    }
-
     const HOST: Arch = Arch::X86_64;
+
+    /// The place of an argument as a note spells it, at the site 0x1100, where `n` is at 0x4000.
+    fn place(text: &str) -> Result<Place, &'static str> {
+        let mut spec = ArgSpec::parse(HOST, text).unwrap();
+        if let Operand::Memory { symbol: Some(symbol), .. } = &mut spec.operand {
+            symbol.address = (symbol.name == "n").then_some(Vaddr(0x4000));
+        }
+        of_spec(HOST, HOST, 0x1100, &spec)
+    }
 
     #[test]
     fn registers_are_read_where_the_kernel_saved_them() {
-        // -4@%esi: the low 4 bytes of rsi, at offset 104 of struct pt_regs.
-        let place = of_spec(HOST, HOST, 0, &spec(4, true, Operand::Register(register("esi", 4, 32, 0))));
-        assert_eq!(place, Ok(Place::Register { offset: 104, bytes: 4, signed: true }));
-        // 1@%ah: the second byte of rax.
-        let place = of_spec(HOST, HOST, 0, &spec(1, false, Operand::Register(register("ah", 0, 8, 8))));
-        assert_eq!(place, Ok(Place::Register { offset: 81, bytes: 1, signed: false }));
+        // The low 4 bytes of rsi, at offset 104 of struct pt_regs.
+        assert_eq!(place("-4@%esi"), Ok(Place::Register { offset: 104, bytes: 4, signed: true }));
+        // The second byte of rax, at 80.
+        assert_eq!(place("1@%ah"), Ok(Place::Register { offset: 81, bytes: 1, signed: false }));
+        assert_eq!(place("8@%r15"), Ok(Place::Register { offset: 0, bytes: 8, signed: false }));
+        assert!(place("8f@%xmm0").is_err());
     }
 
     #[test]
     fn constants_have_the_size_that_the_note_says() {
-        let place = of_spec(HOST, HOST, 0, &spec(4, true, Operand::Constant(0xffff_ffff)));
-        assert_eq!(place, Ok(Place::Constant(-1)));
-        let place = of_spec(HOST, HOST, 0, &spec(1, false, Operand::Constant(-1)));
-        assert_eq!(place, Ok(Place::Constant(255)));
+        assert_eq!(place("-4@$4294967295"), Ok(Place::Constant(-1)));
+        assert_eq!(place("1@$-1"), Ok(Place::Constant(255)));
     }
 
     #[test]
     fn symbols_are_relative_to_the_site() {
-        let symbol = SymbolRef { name: "n".into(), modifier: None, address: Some(Vaddr(0x4000)) };
-        let rip = Register {
-            name: "rip",
-            class: RegisterClass::InstructionPointer,
-            number: 16,
-            bits: 64,
-            shift: 0,
-        };
-        let operand =
-            Operand::Memory { base: Some(rip), index: None, displacement: 40, symbol: Some(symbol) };
-        let Ok(Place::Memory(memory)) = of_spec(HOST, HOST, 0x1100, &spec(4, true, operand)) else {
-            panic!("not memory");
-        };
+        let Ok(Place::Memory(memory)) = place("-4@40+n(%rip)") else { panic!("not memory") };
         assert!(memory.from_site && memory.base.is_none());
         assert_eq!(memory.displacement, 0x4000 + 40 - 0x1100);
+        assert!(place("-4@unknown(%rip)").is_err());
+    }
+
+    #[test]
+    fn memory_has_base_index_and_scale() {
+        let Ok(Place::Memory(memory)) = place("4@8(%r12,%rax,4)") else { panic!("not memory") };
+        assert_eq!((memory.base, memory.index), (Some((24, 8)), Some((80, 8, 4))));
+        assert_eq!((memory.displacement, memory.bytes, memory.from_site), (8, 4, false));
     }
 
     #[test]

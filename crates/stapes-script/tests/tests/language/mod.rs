@@ -1,4 +1,5 @@
 //! The language from source to object: what scripts mean, what they are refused for, and that the kernel takes them.
 
 mod accept;
+mod ir;
 mod world;
