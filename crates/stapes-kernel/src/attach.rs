@@ -1,4 +1,40 @@
 //! Attaching programs to places in files, and detaching them.
+//!
+//! # Method
+//! An uprobe belongs to a file (an inode), an offset in it and a semaphore's offset; the kernel puts a
+//! breakpoint into each process that maps the file, now or later, and takes it out again when the last
+//! holder of the uprobe lets go. We never write code of a target ourselves: a tracer that is killed leaves
+//! nothing behind, as its descriptors are closed for it.
+//!
+//! What to attach is grouped into *jobs*: all sites of one program in one file for one process (or for
+//! all). A job is one `uprobe_multi` link, for one site as for hundreds. Which site was hit, the program
+//! learns by the cookie. Creating a link waits for an RCU grace period (some 14 ms), closing it for
+//! another; jobs wait for theirs at the same time, each in a thread.
+//!
+//! One site that the kernel refuses (an offset outside of the code, an instruction that it cannot step
+//! over) makes it refuse the whole link. Then the job is halved until the bad site stands alone: it is
+//! reported, the others are attached.
+//!
+//! In order, [`Loaded::attach_more`]
+//! 1. groups attachments into jobs,
+//! 2. chooses the byte to probe where a site has several nops, and makes sure that no 5-byte nop becomes a
+//!    call (`nops.rs`),
+//! 3. opens the links, in parallel,
+//! 4. looks whether the semaphores of the given processes are up, and raises them if not (`semaphores.rs`).
+//!
+//! # Perf events
+//! Below Linux 6.6, or when asked, each site has a perf event of its own. It is the same uprobe underneath.
+//! Opening is quick; closing waits for RCU under a lock that all closers share (`event_mutex`), about a
+//! tenth of a second per event on the kernels we measured, however many threads close. The threads are
+//! kept, as there are kernels that wait outside of the lock; many sites get a warning.
+//!
+//! # Races
+//! - A process that exits between finding and attaching: `ESRCH` for its job alone.
+//! - A process that starts while we attach system-wide: the kernel gives it the breakpoints of those
+//!   uprobes that exist when it maps the file; links are created one by one, so for a moment it may have
+//!   some of them.
+//! - A hit on its way while we detach: the kernel waits for it before the descriptor's closing returns. So
+//!   after [`Loaded::detach`] no program runs any more, and what is in the ring and the maps is final.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -9,13 +45,17 @@ use stapes_bpf::{Attachment, Image, Point};
 
 use crate::features::UprobeEvent;
 use crate::sys::bpf::{self, Sites};
-use crate::sys::perf;
+use crate::sys::{perf, process};
 use crate::{Error, Features, Loaded, nops, parallel, semaphores};
+
+/// More perf events than this take longer to close than one likes to wait.
+const MANY_EVENTS: usize = 30;
 
 /// How probes are attached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
-    /// [`Method::UprobeMulti`] where the kernel has it, with a pid that means a process; else [`Method::PerfEvent`].
+    /// [`Method::UprobeMulti`] where the kernel has it, with a pid that means a process; else
+    /// [`Method::PerfEvent`].
     #[default]
     Auto,
     /// One `uprobe_multi` link for all sites of a program in a file (Linux 6.6).
@@ -103,6 +143,11 @@ impl Loaded {
         self.links.extend(held);
         jobs.retain(|job| !job.sites.offsets.is_empty());
         let processes = semaphores::processes(&jobs);
+        let descriptors = match self.method {
+            Method::PerfEvent => 2 * jobs.iter().map(|job| job.sites.offsets.len()).sum::<usize>(),
+            _ => jobs.len(),
+        };
+        process::allow_descriptors(2 * self.links.len() + descriptors);
         let programs = &self.programs;
         let outcomes = match self.method {
             Method::PerfEvent => {
@@ -112,6 +157,13 @@ impl Loaded {
             }
             _ => parallel::map(jobs, |job| attach_multi(programs[job.program].as_fd(), job)),
         };
+        if self.method == Method::PerfEvent && outcomes.len() > MANY_EVENTS {
+            report.warnings.push(format!(
+                "attached by perf events; the kernel will take some {} s to detach {} of them",
+                outcomes.len() / 10,
+                outcomes.len()
+            ));
+        }
         for outcome in outcomes.into_iter().flatten() {
             match outcome {
                 Ok((link, job)) => {
@@ -130,8 +182,8 @@ impl Loaded {
 
     /// Detaches everything: code and semaphores are as before when this returns.
     ///
-    /// If another thread is starting a process at this very moment, then once that process has executed its program:
-    /// until then it holds copies of our descriptors.
+    /// If another thread is starting a process at this very moment, then once that process has executed its
+    /// program: until then it holds copies of our descriptors.
     pub fn detach(&mut self) -> Result<(), Error> {
         for pid in semaphores::everyone(&self.attached) {
             // A process in which this fails keeps its breakpoint; there is nothing better to do.
@@ -146,9 +198,23 @@ impl Loaded {
 
     /// Groups attachments by what one link can hold.
     fn jobs(&self, images: &[Image], attachments: &[Attachment]) -> Result<Vec<Job>, Error> {
+        // The kernel has one uprobe per place, with one semaphore: a plain uprobe at a site must name the
+        // site's.
+        let mut semaphores = BTreeMap::<(u32, u64), u64>::new();
+        for attachment in attachments {
+            if let Point::Uprobe { image, offset, semaphore, .. } = attachment.point
+                && semaphore != 0
+            {
+                semaphores.insert((image, offset), semaphore);
+            }
+        }
         let mut groups = BTreeMap::<(u32, u32, bool), Sites>::new();
         for attachment in attachments {
             let Point::Uprobe { image, offset, semaphore, cookie, ret } = attachment.point else { continue };
+            let semaphore = match semaphore {
+                0 => semaphores.get(&(image, offset)).copied().unwrap_or(0),
+                own => own,
+            };
             let sites = groups.entry((image, attachment.program, ret)).or_default();
             sites.offsets.push(offset);
             sites.semaphores.push(semaphore);
@@ -206,7 +272,8 @@ fn attach_event(
     }
 }
 
-/// Whether an error may be due to one site among many, rather than to the file, the process or our privileges.
+/// Whether an error may be due to one site among many, rather than to the file, the process or our
+/// privileges.
 fn about_one_site(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EOPNOTSUPP | libc::EIO | 524))
 }
@@ -257,7 +324,8 @@ fn open_event(
     let event = perf::open_uprobe(event.kind, config, &path, offset, job.pid).map_err(|e| (OPEN, e))?;
     let link = match bpf::link_perf_event(program, event.as_fd(), cookie) {
         Ok(link) => Some(link),
-        // Before 5.15 there is no such link, and no cookie: then a program that asks for one was not even loaded.
+        // Before 5.15 there is no such link, and no cookie: then a program that asks for one was not even
+        // loaded.
         Err(e) if e.raw_os_error() == Some(libc::EINVAL) => {
             perf::set_program(event.as_fd(), program).map_err(|e| ("PERF_EVENT_IOC_SET_BPF", e))?;
             None

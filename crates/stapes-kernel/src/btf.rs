@@ -2,8 +2,9 @@
 //!
 //! A program that calls a kernel function (a *kfunc*) names it by the id of its `BTF_KIND_FUNC` in
 //! `/sys/kernel/btf/vmlinux` (Documentation/bpf/btf.rst; struct btf_header and btf_type of linux/btf.h).
-//! The file has some 5 MB and 10^5 types, so the search looks for the name in the strings first, by substring search,
-//! and then passes over the types once comparing one word each. Newer kernels let the file be mapped, so that nothing is copied.
+//! The file has some 5 MB and 10^5 types, so the search looks for the name in the strings first, by
+//! substring search, and then passes over the types once comparing one word each. Newer kernels let the
+//! file be mapped, so that nothing is copied.
 
 use std::fs::File;
 use std::io::Read;

@@ -5,7 +5,8 @@ use std::io;
 
 /// A system call that failed, or something the engine could not do.
 ///
-/// Shown as ``BPF_PROG_LOAD of `usdt_0`: operation not permitted (EPERM)``; the hint and the log are for the caller to print.
+/// Shown as ``BPF_PROG_LOAD of `usdt_0`: operation not permitted (EPERM)``; the hint and the log are for
+/// the caller to print.
 #[derive(Clone, Debug)]
 pub struct Error {
     /// What was called, by the name the manual pages use: `BPF_PROG_LOAD`, `perf_event_open`, `open`.

@@ -1,6 +1,7 @@
 //! What this kernel can do, found out on first asking.
 //!
-//! Where a version tells it is believed; below that version the kernel is asked, as distributions port things back.
+//! Where a version tells it is believed; below that version the kernel is asked, as distributions port
+//! things back.
 
 use std::ffi::CString;
 use std::fs;
@@ -22,7 +23,8 @@ pub struct Features {
     uprobe_event: OnceLock<Option<UprobeEvent>>,
 }
 
-/// Which nops the kernel turns into calls of its trampoline, so that a probe costs a system call instead of a trap.
+/// Which nops the kernel turns into calls of its trampoline, so that a probe costs a system call instead of
+/// a trap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Optimised {
     /// None: every probe is a breakpoint.

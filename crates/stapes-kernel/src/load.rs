@@ -1,14 +1,15 @@
 //! Bringing an [`Object`] into the kernel: maps first, then programs that refer to them.
 //!
-//! References in the instructions are symbolic (index of a map, index of a kernel function); here they become
-//! descriptors and BTF ids. Descriptors rather than the kernel's own `fd_array`, so that kernels before 5.14 load them too.
+//! References in the instructions are symbolic (index of a map, index of a kernel function); here they
+//! become descriptors and BTF ids. Descriptors rather than the kernel's own `fd_array`, so that kernels
+//! before 5.14 load them too.
 //!
 //! # What [`ProgramKind::Run`] becomes
-//! Programs for `BEGIN`, `END` and intervals are called by us, by `BPF_PROG_TEST_RUN`. They are loaded as raw tracepoint
-//! programs: that type can be run so since Linux 5.10, needs no context, runs on the calling thread (so `comm` and `pid` are the tracer's, as bpftrace's
-//! users expect), and may call every helper that a probe's program may but for the attach cookie.
-//! It cannot sleep, though; one that must (it reads a user string) is loaded as a `BPF_PROG_TYPE_SYSCALL` program, which can
-//! be run the same way since 5.14.
+//! Programs for `BEGIN`, `END` and intervals are called by us, by `BPF_PROG_TEST_RUN`. They are loaded as
+//! raw tracepoint programs: that type can be run so since Linux 5.10, needs no context, runs on the calling
+//! thread (so `comm` and `pid` are the tracer's, as bpftrace's users expect), and may call every helper
+//! that a probe's program may but for the attach cookie. It cannot sleep, though; one that must (it reads a
+//! user string) is loaded as a `BPF_PROG_TYPE_SYSCALL` program, which can be run the same way since 5.14.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -33,7 +34,8 @@ const LOG_SIZE: usize = 4 << 20;
 pub struct LoadOptions {
     /// How probes will be attached; programs are loaded for one method.
     pub method: Method,
-    /// Whether to keep the verifier's log of programs that load; that of one that does not is always in the error.
+    /// Whether to keep the verifier's log of programs that load; that of one that does not is always in the
+    /// error.
     pub verifier_log: bool,
 }
 
@@ -181,7 +183,8 @@ impl Loaded {
         self.intervals.iter().map(|i| i.next).min()
     }
 
-    /// Runs the programs of the intervals that are due at `now`, each once: periods that were slept through are skipped.
+    /// Runs the programs of the intervals that are due at `now`, each once: periods that were slept through
+    /// are skipped.
     pub fn run_intervals_due(&mut self, now: Instant) -> Result<(), Error> {
         for at in 0..self.intervals.len() {
             let interval = &mut self.intervals[at];

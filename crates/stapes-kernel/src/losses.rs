@@ -1,10 +1,14 @@
 //! What was lost, by cause, so that what fired is what was delivered plus what is reported here.
 //!
-//! Two kinds of loss exist. A program that ran but could not keep its result counts that itself, in the per-CPU map of
-//! role [`MapRole::Lost`](stapes_bpf::MapRole::Lost), one counter per cause. A program that the kernel did not run at all
-//! is counted by the kernel, per program (`recursion_misses` of `bpf_prog_info`, Linux 5.12): uprobes attached through perf
-//! run under a per-CPU guard on kernels before 6.0, so that a probe which fires in the middle of another BPF program's run is skipped.
-//! `uprobe_multi` has no such guard and skips nothing.
+//! Two kinds of loss exist. A program that ran but could not keep its result counts that itself, in the
+//! per-CPU map of role [`MapRole::Lost`](stapes_bpf::MapRole::Lost), one counter per cause. A program that
+//! the kernel did not run at all is counted by the kernel, per program (`recursion_misses` of
+//! `bpf_prog_info`, Linux 5.12): uprobes attached through perf run under a per-CPU guard on kernels before
+//! 6.0, so that a probe which fires in the middle of another BPF program's run is skipped. `uprobe_multi`
+//! has no such guard and skips nothing.
+//!
+//! One loss nobody counts: at more than 64 nested probed calls in a thread the kernel does not hook further
+//! returns (`MAX_URETPROBE_DEPTH`), and says so only in its log.
 
 use stapes_bpf::{LossCause, Object};
 

@@ -1,8 +1,9 @@
 //! Reading and changing the maps of a loaded script.
 //!
-//! Values of maps per CPU come as one value for each *possible* CPU, each padded to 8 bytes, one after the other,
-//! as bpf(2) has them. All keys of a map are read in batches (Linux 5.6 and later, per-CPU hashes 5.6, arrays 5.13);
-//! the kernel walks a hash table bucket by bucket, so keys that come and go meanwhile do not make it start anew.
+//! Values of maps per CPU come as one value for each *possible* CPU, each padded to 8 bytes, one after the
+//! other, as bpf(2) has them. All keys of a map are read in batches (Linux 5.6 and later, per-CPU hashes
+//! 5.6, arrays 5.13); the kernel walks a hash table bucket by bucket, so keys that come and go meanwhile do
+//! not make it start anew.
 
 use std::io;
 
@@ -210,7 +211,8 @@ impl MapHandle<'_> {
             value_size: self.fd.value_size(),
             ..Entries::default()
         };
-        // The walk starts anew when the key it stands on is removed under it: so it is bounded, and reads before it removes.
+        // The walk starts anew when the key it stands on is removed under it: so it is bounded, and reads
+        // before it removes.
         let mut key = self.fd.next_key(None)?;
         for _ in 0..u64::from(self.map.max_entries) * 2 {
             let Some(current) = key else { break };

@@ -1,35 +1,40 @@
 //! Which byte of a site to probe, and how, on kernels that turn nops into calls (x86-64).
 //!
 //! # What those kernels do
-//! A probe on a long nop starts as a breakpoint. At its first hit the kernel replaces the nop by a call of a trampoline that it
-//! maps near by, and from then on a hit costs a system call instead of a trap. Two generations differ:
+//! A probe on a long nop starts as a breakpoint. At its first hit the kernel replaces the nop by a call of
+//! a trampoline that it maps near by, and from then on a hit costs a system call instead of a trap. Two
+//! generations differ:
 //!
-//! - Linux 6.18: 5-byte nops. The `call` pushes a return address, and the trampoline three registers,
-//!   to where the stack pointer is: over the *red zone*, 128 bytes below it that leaf functions of the System V ABI use for
-//!   their variables. A probe in such a function changes what the program computes.
-//! - Later: 10-byte nops, in which `lea -0x80(%rsp),%rsp` steps over the red zone first. Five-byte nops stay breakpoints.
+//! - Linux 6.18: 5-byte nops. The `call` pushes a return address, and the trampoline three registers, to
+//!   where the stack pointer is: over the *red zone*, 128 bytes below it that leaf functions of the System
+//!   V ABI use for their variables. A probe in such a function changes what the program computes.
+//! - Later: 10-byte nops, in which `lea -0x80(%rsp),%rsp` steps over the red zone first. Five-byte nops
+//!   stay breakpoints.
 //!
 //! The kernel tells which by its answer to the `uprobe` system call from outside a trampoline:
 //! ENXIO the first, EPROTO the second.
 //!
 //! # The rule for nop,nop10
-//! libbpf's usdt.h and our own probes emit a 1-byte and a 10-byte nop, and the note names the first. It is probed there, as a
-//! breakpoint, unless the kernel is of the second generation and the 11 bytes are as they should be: then one byte further.
-//! A program that may read the instruction pointer (for an operand relative to it) would read one too many; it stays at the first.
+//! libbpf's usdt.h and our own probes emit a 1-byte and a 10-byte nop, and the note names the first. It is
+//! probed there, as a breakpoint, unless the kernel is of the second generation and the 11 bytes are as
+//! they should be: then one byte further. A program that may read the instruction pointer (for an operand
+//! relative to it) would read one too many; it stays at the first.
 //!
 //! # Five-byte nops on 6.18
-//! Whether the function around a site uses its red zone is known to nobody but its compiler, so the engine never lets
-//! the kernel make the call. There is no flag for that. But when the kernel cannot make the call, since there is no free page for
-//! the trampoline within reach (±2 GB) of the place that was hit, it notes so in the uprobe itself
-//! (`ARCH_UPROBE_FLAG_OPTIMIZE_FAIL`), and never tries again: in no process, for as long as anybody holds that
-//! uprobe, which stands for one offset of one file (kernel/events/uprobes.c, arch/x86/kernel/uprobes.c). So, before anything else is attached:
+//! Whether the function around a site uses its red zone is known to nobody but its compiler, so the engine
+//! never lets the kernel make the call. There is no flag for that. But when the kernel cannot make the
+//! call, since there is no free page for the trampoline within reach (±2 GB) of the place that was hit, it
+//! notes so in the uprobe itself (`ARCH_UPROBE_FLAG_OPTIMIZE_FAIL`), and never tries again: in no process,
+//! for as long as anybody holds that uprobe, which stands for one offset of one file
+//! (kernel/events/uprobes.c, arch/x86/kernel/uprobes.c). So, before anything else is attached:
 //!
-//! 1. The file's pages with the sites are mapped here, privately, in the middle of an inaccessible reservation of
-//!    more than 4 GB, and a `ret` is written behind each nop. ([`Decoy`])
-//! 2. An empty program is attached to the sites, for this process only. From now on the kernel has the uprobes.
+//! 1. The file's pages with the sites are mapped here, privately, in the middle of an inaccessible
+//!    reservation of more than 4 GB, and a `ret` is written behind each nop. ([`Decoy`])
+//! 2. An empty program is attached to the sites, for this process only. From now on the kernel has the
+//!    uprobes.
 //! 3. The sites are called: breakpoint, no room for a trampoline, failure noted, nop, `ret`.
-//! 4. The mapping goes; the empty program's link stays, with no process left in which it has a breakpoint, until all is detached. It
-//!    keeps the kernel from forgetting the uprobe and the note in it.
+//! 4. The mapping goes; the empty program's link stays, with no process left in which it has a breakpoint,
+//!    until all is detached. It keeps the kernel from forgetting the uprobe and the note in it.
 //!
 //! It costs one more link, for such sites only, and some 150 ns more per event than the call would.
 //! If it cannot be done (no address space), the sites are not attached, and the report says why.
@@ -58,9 +63,12 @@ const PAGE: u64 = 4096;
 
 /// Moves sites of the form nop,nop10 to the nop10 where the kernel makes calls of those.
 pub(crate) fn choose_offsets(jobs: &mut [Job], programs: &[Program], features: &Features) {
-    if features.optimised() != Optimised::Nop10 {
-        return;
+    if features.optimised() == Optimised::Nop10 {
+        move_to_nop10(jobs, programs);
     }
+}
+
+fn move_to_nop10(jobs: &mut [Job], programs: &[Program]) {
     for job in jobs.iter_mut().filter(|job| !job.ret && !reads_instruction_pointer(&programs[job.program])) {
         let Ok(file) = File::open(&job.image.path) else { continue };
         for offset in &mut job.sites.offsets {
@@ -86,7 +94,8 @@ fn reads_instruction_pointer(program: &Program) -> bool {
 /// A site with a 5-byte nop: its semaphore and the nop.
 type Site = (u64, [u8; NOP_SIZE]);
 
-/// Keeps the kernel from making calls of 5-byte nops, and gives the links that must be held until the sites are detached.
+/// Keeps the kernel from making calls of 5-byte nops, and gives the links that must be held until the sites
+/// are detached.
 ///
 /// Sites for which it cannot be done are taken out of the jobs and added to `failures`.
 pub(crate) fn prevent_calls(
@@ -129,7 +138,8 @@ fn find_nops(jobs: &[Job]) -> BTreeMap<String, BTreeMap<u64, Site>> {
     found
 }
 
-/// Whether five bytes are one nop: of the forms that the kernel takes for one, those that assemblers and compilers emit.
+/// Whether five bytes are one nop: of the forms that the kernel takes for one, those that assemblers and
+/// compilers emit.
 fn is_nop(bytes: [u8; NOP_SIZE]) -> bool {
     match bytes {
         // nopl disp8(base,index,scale), and with an operand size or segment prefix nopw disp8(base)
@@ -201,11 +211,12 @@ fn give_up(job: &mut Job, sites: &BTreeMap<u64, Site>, error: &io::Error) -> Opt
 
 #[cfg(test)]
 mod tests {
-    use super::{is_nop, reads_instruction_pointer};
+    use super::{Job, NOP_NOP10, Sites, is_nop, move_to_nop10};
     use stapes_bpf::insn::{Insn, Size};
-    use stapes_bpf::{Program, ProgramKind};
+    use stapes_bpf::{Image, Program, ProgramKind};
 
-    /// The recommended multi-byte nop of 5 bytes in Intel's manual, what gas makes of `.nops 5`, and what is none.
+    /// The recommended multi-byte nop of 5 bytes in Intel's manual, what gas makes of `.nops 5`, and what
+    /// is none.
     #[test]
     fn knows_nops_of_five_bytes() {
         assert!(is_nop([0x0f, 0x1f, 0x44, 0, 0]));
@@ -218,16 +229,38 @@ mod tests {
         assert!(!is_nop([0xe9, 1, 0, 0, 0]));
     }
 
-    #[test]
-    fn sees_reads_of_the_instruction_pointer() {
-        let program = |offset| Program {
+    fn program(offset: i16) -> Program {
+        Program {
             name: "p".to_owned(),
             kind: ProgramKind::Uprobe,
             sleepable: false,
             insns: vec![Insn::load(Size::B8, 2, 1, offset), Insn::exit()],
             lines: Vec::new(),
+        }
+    }
+
+    /// At offset 3 of the file stands nop,nop10; at 20 a lone nop.
+    #[test]
+    fn only_sites_of_the_right_form_move_and_only_for_programs_that_cannot_tell() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("code");
+        let mut code = vec![0xcc; 40];
+        code[3..14].copy_from_slice(&NOP_NOP10);
+        code[20] = 0x90;
+        std::fs::write(&path, code).unwrap();
+        let image =
+            Image { name: "code".to_owned(), path: path.to_str().unwrap().to_owned(), pids: Vec::new() };
+        // Program 0 reads `di`, program 1 `ip`.
+        let programs = [program(112), program(128)];
+        let offsets_of = |program, ret| {
+            let sites = Sites { offsets: vec![3, 20, 39], semaphores: vec![0; 3], cookies: vec![0; 3] };
+            let mut jobs = [Job { program, image: image.clone(), pid: 0, ret, sites }];
+            move_to_nop10(&mut jobs, &programs);
+            let [job] = jobs;
+            job.sites.offsets
         };
-        assert!(reads_instruction_pointer(&program(128)));
-        assert!(!reads_instruction_pointer(&program(112)));
+        assert_eq!(offsets_of(0, false), [4, 20, 39]);
+        assert_eq!(offsets_of(1, false), [3, 20, 39]);
+        assert_eq!(offsets_of(0, true), [3, 20, 39]);
     }
 }

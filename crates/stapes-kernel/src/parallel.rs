@@ -1,7 +1,7 @@
 //! Doing things that wait for the kernel at the same time.
 //!
-//! Creating and closing an uprobe waits for the kernel's RCU grace periods (some 14 ms), and grace periods are shared:
-//! as many threads as there are things wait no longer than one does.
+//! Creating and closing an uprobe waits for the kernel's RCU grace periods (some 14 ms), and grace periods
+//! are shared: as many threads as there are things wait no longer than one does.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;

@@ -1,24 +1,27 @@
 //! The consumer's side of the ring buffer of events.
 //!
 //! # Method
-//! The ring is the kernel's `BPF_MAP_TYPE_RINGBUF` (Documentation/bpf/ringbuf.rst). Two positions only ever grow:
-//! producers reserve up to one, we have read up to the other; both count bytes, and a place in the ring is a position
-//! modulo its size. A record is an 8-byte header and its data, padded to 8. The header's first word is the length with
-//! two flags: *busy* until the program has submitted it, *discard* if it withdrew it.
-//! The data pages are mapped twice in a row, so a record that wraps around the end is one slice nevertheless.
+//! The ring is the kernel's `BPF_MAP_TYPE_RINGBUF` (Documentation/bpf/ringbuf.rst). Two positions only ever
+//! grow: producers reserve up to one, we have read up to the other; both count bytes, and a place in the
+//! ring is a position modulo its size. A record is an 8-byte header and its data, padded to 8. The header's
+//! first word is the length with two flags: *busy* until the program has submitted it, *discard* if it
+//! withdrew it. The data pages are mapped twice in a row, so a record that wraps around the end is one
+//! slice nevertheless.
 //!
-//! Order: a producer writes data, then clears *busy* with release order; we read the header with acquire order, then
-//! the data; we hand out the slice, and only after that store our position with release order, which gives the room back.
-//! A busy record holds up all that come after it: records are delivered in the order of their reservations.
+//! Order: a producer writes data, then clears *busy* with release order; we read the header with acquire
+//! order, then the data; we hand out the slice, and only after that store our position with release order,
+//! which gives the room back. A busy record holds up all that come after it: records are delivered in the
+//! order of their reservations.
 //!
 //! # Wake-ups
-//! A producer wakes us only if, when it submits a record, we have already read everything before it. A consumer that
-//! reads each record as it comes therefore costs each probe a wake-up, which is several times what the record itself
-//! costs, and it is the target that pays. So whoever reads should, after [`Ring::consume`] gave something, rest for
-//! [`REST`] before it reads again, and wait for the descriptor only once a rest brought nothing: the first record after
-//! silence arrives at once, a stream arrives in batches, and nobody is woken while it flows.
-//! The position is stored once per [`BATCH`] bytes rather than per record, as producers read that cache line too.
-//! That cannot lose a wake-up: polling the descriptor compares the positions before it sleeps.
+//! A producer wakes us only if, when it submits a record, we have already read everything before it. A
+//! consumer that reads each record as it comes therefore costs each probe a wake-up, which is several times
+//! what the record itself costs, and it is the target that pays. So whoever reads should, after
+//! [`Ring::consume`] gave something, rest for [`REST`] before it reads again, and wait for the descriptor
+//! only once a rest brought nothing: the first record after silence arrives at once, a stream arrives in
+//! batches, and nobody is woken while it flows. The position is stored once per [`BATCH`] bytes rather than
+//! per record, as producers read that cache line too. That cannot lose a wake-up: polling the descriptor
+//! compares the positions before it sleeps.
 
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::Ordering;

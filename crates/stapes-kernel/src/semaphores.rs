@@ -1,26 +1,27 @@
 //! Semaphores that the kernel did not raise in a living process, raised by hand.
 //!
-//! The kernel raises a site's semaphore when it puts the breakpoint into a process: it looks for the first *writable*
-//! private mapping of the file that covers the semaphore's file offset. Some linkers (lld) lay the section `.probes` into the
-//! page of the file in which the RELRO segment ends. That page is mapped twice, and until the dynamic linker has
-//! write-protected RELRO, which is when a process that starts gets its breakpoints, both mappings are writable.
-//! The kernel then raises padding in the RELRO mapping, the semaphore stays 0, and the probe never fires.
-//! Worse, at detach only the right mapping is writable, the kernel wants to lower it below 0, refuses, and leaves its
-//! breakpoint in place ("ref_ctr going negative", says its log).
+//! The kernel raises a site's semaphore when it puts the breakpoint into a process: it looks for the first
+//! *writable* private mapping of the file that covers the semaphore's file offset. Some linkers (lld) lay
+//! the section `.probes` into the page of the file in which the RELRO segment ends. That page is mapped
+//! twice, and until the dynamic linker has write-protected RELRO, which is when a process that starts gets
+//! its breakpoints, both mappings are writable. The kernel then raises padding in the RELRO mapping, the
+//! semaphore stays 0, and the probe never fires. Worse, at detach only the right mapping is writable, the
+//! kernel wants to lower it below 0, refuses, and leaves its breakpoint in place ("ref_ctr going negative",
+//! says its log).
 //!
-//! So after attaching, and whenever the session says that a process has got further ([`Loaded::check_semaphores`]),
-//! each semaphore of a process is read through `/proc/PID/mem` and raised to what the kernel will take off again: one
-//! for each of our breakpoints that share it. Those are counted in memory too, as a site has more than one where its
-//! page of the file is mapped more than once, which small programs linked by lld are.
-//! Of several mappings that cover it, the one at the highest address is right: RELRO comes first in memory, and
-//! a semaphore never lies in it.
-//! Before detaching, the same is done for every process that has a file mapped whose probes are attached without
-//! regard to the process, so that the kernel has something to lower and takes its breakpoints off.
-//! At detach the kernel lowers what it believes to have raised; what then remains of our part is lowered by hand.
-//! The opened `mem` file is kept: it stays with the address space, so a pid that was reused is never written to.
+//! So after attaching, and whenever the session says that a process has got further
+//! ([`Loaded::check_semaphores`]), each semaphore of a process is read through `/proc/PID/mem` and raised
+//! to what the kernel will take off again: one for each of our breakpoints that share it. Those are counted
+//! in memory too, as a site has more than one where its page of the file is mapped more than once, which
+//! small programs linked by lld are. Of several mappings that cover it, the one at the highest address is
+//! right: RELRO comes first in memory, and a semaphore never lies in it. Before detaching, the same is done
+//! for every process that has a file mapped whose probes are attached without regard to the process, so
+//! that the kernel has something to lower and takes its breakpoints off. At detach the kernel lowers what
+//! it believes to have raised; what then remains of our part is lowered by hand. The opened `mem` file is
+//! kept: it stays with the address space, so a pid that was reused is never written to.
 //!
-//! Not covered: a process that maps one file several times (`dlmopen`). The kernel raises the semaphore of one copy
-//! only, and so do we.
+//! Not covered: a process that maps one file several times (`dlmopen`). The kernel raises the semaphore of
+//! one copy only, and so do we.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
@@ -53,7 +54,8 @@ impl Loaded {
     /// the dynamic linker is done, a library was loaded. Gives a warning for each that could not be raised.
     pub fn check_semaphores(&mut self, pid: u32) -> Vec<String> {
         let mut warnings = Vec::new();
-        // Sites by file and semaphore; two programs at one site share its breakpoint, and so its share of the count.
+        // Sites by file and semaphore; two programs at one site share its breakpoint, and so its share of
+        // the count.
         let mut wanted = BTreeMap::<(&str, u64), BTreeSet<u64>>::new();
         for job in self.attached.iter().filter(|job| job.pid == 0 || job.pid == pid) {
             for (offset, semaphore) in job.sites.offsets.iter().zip(&job.sites.semaphores) {
@@ -166,7 +168,8 @@ fn raise(
     Ok(Some(Raise { memory, breakpoints, by: breakpoints - value }))
 }
 
-/// Whether the kernel has put its breakpoint over the instruction at `offset` of the file, which is at `address` in memory.
+/// Whether the kernel has put its breakpoint over the instruction at `offset` of the file, which is at
+/// `address` in memory.
 fn is_breakpoint(file: &File, offset: u64, memory: &File, address: u64) -> bool {
     /// What an uprobe writes: `int3`; `brk 5`.
     const BREAKPOINT: &[u8] = if cfg!(target_arch = "x86_64") { &[0xcc] } else { &[0xa0, 0, 0x20, 0xd4] };
@@ -210,7 +213,8 @@ impl Maps {
         Ok(Maps { pid, mappings: text.lines().filter_map(mapping).collect() })
     }
 
-    /// The address of a semaphore at `offset` of the file `path`: in the writable mapping with the highest address.
+    /// The address of a semaphore at `offset` of the file `path`: in the writable mapping with the highest
+    /// address.
     fn address(&self, path: &str, offset: u64) -> Option<u64> {
         self.covering(path, offset).filter(|m| m.writable).map(|m| m.start + (offset - m.offset)).max()
     }

@@ -1,6 +1,7 @@
 //! The kernel engine on the running kernel, with programs written by hand and targets compiled here.
 //!
-//! Nearly everything needs the privilege to load BPF programs, and a C compiler with `sys/sdt.h`; without, a test is skipped.
+//! Nearly everything needs the privilege to load BPF programs, and a C compiler with `sys/sdt.h`; without,
+//! a test is skipped.
 
 #![allow(
     clippy::unwrap_used,

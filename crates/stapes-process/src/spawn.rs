@@ -1,23 +1,25 @@
 //! Starting a command and holding it before its first instruction, or before its own first one.
 //!
 //! # Method
-//! We fork. The child waits at a pipe until we have seized it (`PTRACE_SEIZE`) with the options `TRACEEXEC` and `EXITKILL`,
-//! then executes the command. The kernel stops it at the end of execve(2), before a single instruction of the new
-//! program: probes can be attached to its file now, but of its libraries only the dynamic linker is mapped.
-//! [`Until::Entry`] lets it go on to the program's entry point (`AT_ENTRY` of its auxiliary vector): the dynamic linker has
-//! then mapped and relocated the libraries and write-protected RELRO (and glibc's has called their constructors);
-//! of the program itself nothing has run. The stop there is a breakpoint written through `/proc/PID/mem`,
-//! taken out before anything else runs.
+//! We fork. The child waits at a pipe until we have seized it (`PTRACE_SEIZE`) with the options `TRACEEXEC`
+//! and `EXITKILL`, then executes the command. The kernel stops it at the end of execve(2), before a single
+//! instruction of the new program: probes can be attached to its file now, but of its libraries only the
+//! dynamic linker is mapped. [`Until::Entry`] lets it go on to the program's entry point (`AT_ENTRY` of its
+//! auxiliary vector): the dynamic linker has then mapped and relocated the libraries and write-protected
+//! RELRO (and glibc's has called their constructors); of the program itself nothing has run. The stop there
+//! is a breakpoint written through `/proc/PID/mem`, taken out before anything else runs.
 //!
-//! Seizing rather than `PTRACE_TRACEME`, because with it a signal that arrives between fork and exec is told apart from the stop we
-//! wait for, and a job-control stop is not confused with either. Signals pass through to the child unchanged.
+//! Seizing rather than `PTRACE_TRACEME`, because with it a signal that arrives between fork and exec is
+//! told apart from the stop we wait for, and a job-control stop is not confused with either. Signals pass
+//! through to the child unchanged.
 //!
 //! # Rules
-//! - The kernel takes ptrace requests for a child only from the *thread* that seized it. [`Spawned`] therefore cannot be sent
-//!   to another thread.
-//! - Until [`Spawned::resume`] the child dies with us (`EXITKILL`), since nobody else could ever let it go on;
-//!   after that it is a child like any other and outlives us.
-//! - A set-user-id program runs without its privileges if it is traced by somebody without them, as under any ptracer.
+//! - The kernel takes ptrace requests for a child only from the *thread* that seized it. [`Spawned`]
+//!   therefore cannot be sent to another thread.
+//! - Until [`Spawned::resume`] the child dies with us (`EXITKILL`), since nobody else could ever let it go
+//!   on; after that it is a child like any other and outlives us.
+//! - A set-user-id program runs without its privileges if it is traced by somebody without them, as under
+//!   any ptracer.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fmt;
@@ -46,7 +48,8 @@ pub enum Until {
     /// At the end of execve(2): no instruction of it has run.
     #[default]
     Exec,
-    /// At the program's entry point: the dynamic linker has done its work. A static program has run nothing yet.
+    /// At the program's entry point: the dynamic linker has done its work. A static program has run nothing
+    /// yet.
     Entry,
 }
 
@@ -98,8 +101,8 @@ impl fmt::Display for SpawnError {
 impl std::error::Error for SpawnError {}
 
 impl Spawned {
-    /// Starts a command and holds it. Its first word is looked for in `$PATH` if it has no slash; environment, working
-    /// folder and open files are ours.
+    /// Starts a command and holds it. Its first word is looked for in `$PATH` if it has no slash;
+    /// environment, working folder and open files are ours.
     ///
     /// # Errors
     /// No command, not found, not executable; ptrace forbidden; the command ended at once.
@@ -205,7 +208,8 @@ impl Spawned {
         }
     }
 
-    /// Lets the child run until it stops as wanted (at the address `at`, if one is given); signals are passed on.
+    /// Lets the child run until it stops as wanted (at the address `at`, if one is given); signals are
+    /// passed on.
     fn run_to(&mut self, wanted: Stop, at: Option<u64>) -> Result<(), SpawnError> {
         loop {
             let stop = sys::wait(self.pid, true).map_err(|e| SpawnError::Call("waitpid", e))?;

@@ -51,7 +51,8 @@ impl Started {
     }
 }
 
-/// Forks a child that waits for [`Started::go`] and then executes the first of `candidates` that can be, with `words` as its arguments.
+/// Forks a child that waits for [`Started::go`] and then executes the first of `candidates` that can be,
+/// with `words` as its arguments.
 ///
 /// If the other end is closed instead, the child exits.
 pub(crate) fn fork_to_execute(candidates: &[CString], words: &[CString]) -> Result<(Started, u32)> {
@@ -63,7 +64,8 @@ pub(crate) fn fork_to_execute(candidates: &[CString], words: &[CString]) -> Resu
     match unsafe { libc::fork() } {
         -1 => Err(Error::last_os_error()),
         0 => {
-            // SAFETY: we are the child of a fork; `argv` ends with a null pointer and, like the paths, was made before it.
+            // SAFETY: we are the child of a fork; `argv` ends with a null pointer and, like the paths, was
+            // made before it.
             unsafe { execute(&go_here, &go_there, &error_there, candidates, &argv) }
         }
         pid => {
@@ -85,7 +87,8 @@ unsafe fn execute(
     argv: &[*const libc::c_char],
 ) -> ! {
     let mut byte = 0u8;
-    // SAFETY: the descriptors are open; buffers are as long as said; sets and arguments are valid; _exit does not return.
+    // SAFETY: the descriptors are open; buffers are as long as said; sets and arguments are valid; _exit
+    // does not return.
     unsafe {
         // Else we would never see that the tracer is gone.
         libc::close(other_end.as_raw_fd());
@@ -106,7 +109,8 @@ unsafe fn execute(
         let mut errno = libc::ENOENT;
         for path in candidates {
             libc::execv(path.as_ptr(), argv.as_ptr());
-            // As execvp(3): what is not there is passed over; what may not be executed too, but is told in the end.
+            // As execvp(3): what is not there is passed over; what may not be executed too, but is told in
+            // the end.
             match *libc::__errno_location() {
                 libc::ENOENT | libc::ENOTDIR => {}
                 libc::EACCES => errno = libc::EACCES,

@@ -1,6 +1,7 @@
 //! bpf(2) for programs and links: one small C structure per command, each the front part of `union bpf_attr`.
 //!
-//! The kernel takes any prefix of the union and reads the rest as zero, so each structure ends with its last used field.
+//! The kernel takes any prefix of the union and reads the rest as zero, so each structure ends with its
+//! last used field.
 
 use std::ffi::CStr;
 use std::io::{Error, Result};
@@ -134,7 +135,8 @@ pub(crate) struct Sites {
     pub(crate) cookies: Vec<u64>,
 }
 
-/// `BPF_LINK_CREATE` of a `uprobe_multi` link. `pid` 0 means every process; -1 asks what [`crate::Features`] wants to know.
+/// `BPF_LINK_CREATE` of a `uprobe_multi` link. `pid` 0 means every process; -1 asks what
+/// [`crate::Features`] wants to know.
 pub(crate) fn link_uprobe_multi(
     program: BorrowedFd<'_>,
     path: &CStr,

@@ -29,7 +29,8 @@ pub(crate) struct Decoy {
 }
 
 impl Decoy {
-    /// Maps the pages of `file` with the sites at `offsets`, each a 5-byte nop within a page, and writes `ret` behind each.
+    /// Maps the pages of `file` with the sites at `offsets`, each a 5-byte nop within a page, and writes
+    /// `ret` behind each.
     pub(crate) fn map(file: &File, offsets: &[u64]) -> Result<Decoy> {
         let page = page_size() as u64;
         let (Some(low), Some(high)) = (offsets.iter().min(), offsets.iter().max()) else {
@@ -73,7 +74,8 @@ impl Decoy {
         unsafe { self.code.add((offset - self.first) as usize) }
     }
 
-    /// Executes the site at `offset`, which must be a breakpoint now and was `nop` before; whether it still is a breakpoint.
+    /// Executes the site at `offset`, which must be a breakpoint now and was `nop` before; whether it still
+    /// is a breakpoint.
     ///
     /// `EINVAL` if the code is not as expected; then nothing is executed.
     pub(crate) fn hit(&self, offset: u64, nop: [u8; NOP_SIZE]) -> Result<bool> {
@@ -87,8 +89,9 @@ impl Decoy {
         if !as_expected {
             return Err(Error::from_raw_os_error(libc::EINVAL));
         }
-        // SAFETY: at the address stand a breakpoint that the kernel put over a nop, which it will skip, and `ret`:
-        // a function that does nothing. The pages are private to us, executable, and nobody else changes them.
+        // SAFETY: at the address stand a breakpoint that the kernel put over a nop, which it will skip, and
+        // `ret`: a function that does nothing. The pages are private to us, executable, and nobody else
+        // changes them.
         let function = unsafe { std::mem::transmute::<*mut u8, extern "C" fn()>(site.as_ptr()) };
         function();
         Ok(byte(0) == BREAKPOINT)

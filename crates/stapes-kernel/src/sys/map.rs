@@ -1,4 +1,5 @@
-//! bpf(2) for maps: a [`MapFd`] knows the sizes that the kernel will read and write, so its functions are safe.
+//! bpf(2) for maps: a [`MapFd`] knows the sizes that the kernel will read and write, so its functions are
+//! safe.
 
 use std::io::{Error, Result};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -147,7 +148,8 @@ impl MapFd {
         }
     }
 
-    /// `BPF_MAP_LOOKUP_BATCH` or `BPF_MAP_LOOKUP_AND_DELETE_BATCH`: the next elements, at most as many as fit both buffers.
+    /// `BPF_MAP_LOOKUP_BATCH` or `BPF_MAP_LOOKUP_AND_DELETE_BATCH`: the next elements, at most as many as
+    /// fit both buffers.
     ///
     /// Gives how many were written and whether there are more.
     /// `ENOSPC`: one bucket of the hash table alone needs larger buffers, nothing was written.

@@ -12,7 +12,8 @@ struct Mapping {
     length: usize,
 }
 
-// SAFETY: a mapping belongs to the process, not to a thread; who reads or writes it, and how, is up to its owner.
+// SAFETY: a mapping belongs to the process, not to a thread; who reads or writes it, and how, is up to its
+// owner.
 unsafe impl Send for Mapping {}
 
 impl Mapping {
@@ -100,11 +101,12 @@ impl RingPages {
 
     /// `length` bytes of data from `position` on, cut to the size of the ring.
     ///
-    /// They keep still until the consumer's position passes them: producers overwrite only what it has passed.
+    /// They keep still until the consumer's position passes them: producers overwrite only what it has
+    /// passed.
     pub(crate) fn bytes(&self, position: u64, length: usize) -> &[u8] {
         let offset = self.page + (position as usize & (self.size - 1));
-        // SAFETY: the data is mapped twice in a row, so `size` bytes from any place in the first copy are mapped;
-        // the record was published with release order and read by `header` with acquire order.
+        // SAFETY: the data is mapped twice in a row, so `size` bytes from any place in the first copy are
+        // mapped; the record was published with release order and read by `header` with acquire order.
         unsafe { std::slice::from_raw_parts(self.producer.start.add(offset).as_ptr(), length.min(self.size)) }
     }
 }
@@ -121,7 +123,8 @@ impl MappedFile {
 
     /// The bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
-        // SAFETY: mapped read-only for as long as `self` lives; it is part of the kernel's image and never changes.
+        // SAFETY: mapped read-only for as long as `self` lives; it is part of the kernel's image and never
+        // changes.
         unsafe { std::slice::from_raw_parts(self.0.start.as_ptr(), self.0.length) }
     }
 }

@@ -31,9 +31,9 @@ const SET_BPF: libc::c_ulong = 0x4004_2408;
 
 /// Opens an uprobe event.
 ///
-/// `config` is as the PMU's `format` folder says; `pid` 0 means every process.
-/// The event is left disabled: the programs of an uprobe run from registration on, and an event that is not enabled
-/// costs nothing at context switches.
+/// `config` is as the PMU's `format` folder says; `pid` 0 means every process. The event is left disabled:
+/// the programs of an uprobe run from registration on, and an event that is not enabled costs nothing at
+/// context switches.
 pub(crate) fn open_uprobe(kind: u32, config: u64, path: &CStr, offset: u64, pid: u32) -> Result<OwnedFd> {
     let mut attr = Attr {
         kind,

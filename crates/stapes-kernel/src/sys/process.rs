@@ -23,7 +23,25 @@ pub(crate) fn lift_memlock_limit() -> Result<()> {
     if result < 0 { Err(Error::last_os_error()) } else { Ok(()) }
 }
 
-/// The errno with which the `uprobe` system call (x86-64's number 336) answers one who calls it from outside a trampoline.
+/// Raises the soft limit on descriptors to the hard one if `count` more would not fit.
+///
+/// Only then, as programs that we start later inherit it. If it fails, opening will, and says why.
+pub(crate) fn allow_descriptors(count: usize) {
+    /// What this process has open besides.
+    const OTHERS: u64 = 128;
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure is valid and writable.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } == 0
+        && limit.rlim_cur < (count as u64).saturating_add(OTHERS)
+    {
+        limit.rlim_cur = limit.rlim_max;
+        // SAFETY: the structure is valid and only read.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
+    }
+}
+
+/// The errno with which the `uprobe` system call (x86-64's number 336) answers one who calls it from
+/// outside a trampoline.
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn uprobe_call() -> Option<i32> {
     // SAFETY: outside a trampoline the call does nothing but return an error.

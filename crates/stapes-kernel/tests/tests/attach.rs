@@ -122,6 +122,24 @@ fn returns_are_probed() {
 }
 
 #[test]
+fn an_uprobe_at_a_site_shares_its_semaphore() {
+    let Some(binary) = target("an_uprobe_at_a_site_shares_its_semaphore") else { return };
+    let site = binary.probe("other").remove(0);
+    for method in METHODS {
+        let mut object = counter(binary.image(), &[site.clone(), site.clone()]);
+        object.programs.push(object.programs[0].clone());
+        object.attachments[1].program = 1;
+        let Point::Uprobe { semaphore, .. } = &mut object.attachments[1].point else { panic!() };
+        *semaphore = 0;
+        let loaded = attach(object, method);
+        let mut running = binary.spawn();
+        assert_eq!(running.semaphore(&site), 1);
+        running.tell("other 6");
+        assert_eq!((sum(&loaded, 0, 0), sum(&loaded, 0, 1)), (6, 6), "{method:?}");
+    }
+}
+
+#[test]
 fn later_attachments_join() {
     let Some(binary) = target("later_attachments_join") else { return };
     let (hit, other) = (binary.probe("hit"), binary.probe("other"));
@@ -232,7 +250,8 @@ fn red_zones_are_safe() {
     }
 }
 
-/// Where lld lays `.probes` beside RELRO, the kernel raises the wrong page of a process that starts after attaching.
+/// Where lld lays `.probes` beside RELRO, the kernel raises the wrong page of a process that starts after
+/// attaching.
 #[test]
 fn semaphores_beside_relro_are_raised() {
     const TEST: &str = "semaphores_beside_relro_are_raised";

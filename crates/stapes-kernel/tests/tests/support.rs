@@ -20,8 +20,8 @@ pub(crate) fn skip(test: &str, reason: &str) {
     let _ = writeln!(std::io::stderr(), "skip {test}: {reason}");
 }
 
-/// The right to be the only test that runs: a process that another test is just starting would hold copies of our
-/// descriptors until its exec, and so put off what closing them does.
+/// The right to be the only test that runs: a process that another test is just starting would hold copies
+/// of our descriptors until its exec, and so put off what closing them does.
 pub(crate) type Alone = MutexGuard<'static, ()>;
 
 /// Whether BPF programs can be loaded here; if not, says that `test` is skipped.

@@ -134,7 +134,8 @@ fn dropping_a_held_command_ends_it() {
 fn the_end_makes_the_descriptor_readable() {
     let mut spawned = start(&["cat", "/dev/null"], Until::Exec);
     spawned.resume().unwrap();
-    // A pidfd can be waited for through /proc without any unsafe call here: its fdinfo says Pid: -1 once it was reaped.
+    // A pidfd can be waited for through /proc without any unsafe call here: its fdinfo says Pid: -1 once it
+    // was reaped.
     let fd = std::os::fd::AsRawFd::as_raw_fd(&spawned.exit_fd().as_fd());
     let info = || std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap();
     assert!(info().contains(&format!("Pid:\t{}", spawned.pid())));
