@@ -7,7 +7,21 @@
     reason = "a test stops at the first surprise"
 )]
 
+#[path = "tests/arguments.rs"]
+mod arguments;
+#[path = "tests/build.rs"]
+mod build;
+#[path = "tests/compiled.rs"]
+mod compiled;
+#[path = "tests/hostile.rs"]
+mod hostile;
+#[path = "tests/notes.rs"]
+mod notes;
 #[path = "tests/peers.rs"]
 mod peers;
 #[path = "tests/support.rs"]
 mod support;
+#[path = "tests/symbols.rs"]
+mod symbols;
+#[path = "tests/validate.rs"]
+mod validate;

@@ -18,12 +18,11 @@ pub(super) fn parse(text: &mut Text<'_>, spelling: &mut Spelling) -> Result<Oper
         spelling.number = style;
         return Ok(Operand::Constant(value));
     }
+    if text.rest().starts_with("%fs:") || text.rest().starts_with("%gs:") {
+        return Err(text.error("memory relative to a segment register (thread-local) cannot be read"));
+    }
     if text.peek() == Some(b'%') {
-        let register = register(text, spelling)?;
-        if text.peek() == Some(b':') {
-            return Err(text.error("memory relative to a segment register (thread-local) cannot be read"));
-        }
-        return Ok(Operand::Register(register));
+        return register(text, spelling).map(Operand::Register);
     }
     memory(text, spelling)
 }
