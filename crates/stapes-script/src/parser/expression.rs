@@ -243,6 +243,8 @@ pub(super) fn check_assignable(p: &mut Parser, target: &Expr) -> bool {
         | ExprKind::Index(..)
         | ExprKind::Unary(UnaryOp::Deref, _)
         | ExprKind::Bad => return true,
+        // `_ = f()` throws a value away.
+        ExprKind::Ident(ref name) if name.text == "_" => return true,
         ExprKind::Ident(ref name) => format!("`{}`", name.text),
         ExprKind::Integer(_) | ExprKind::Bool(_) => "a number".to_owned(),
         ExprKind::String(_) => "a string".to_owned(),

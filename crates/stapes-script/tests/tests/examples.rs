@@ -1,8 +1,10 @@
 //! The scripts in `examples/`: what they say to do works at least as far as a parser can tell.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
+use stapes_script::diagnostics::Severity;
 use stapes_script::{parse, print, render};
 
 use crate::tree;
@@ -41,5 +43,35 @@ fn say_how_they_are_run() {
     for (name, source) in all() {
         assert!(source.starts_with("#!/usr/bin/env -S stapes run\n/*\n"), "{name}");
         assert!(source.contains(&format!("examples/{name}")), "{name}");
+    }
+}
+
+/// bpftrace's own tools, where its package is installed: every one parses, whatever it traces.
+#[test]
+fn the_tools_of_bpftrace_parse() {
+    let Ok(folder) = fs::read_dir("/usr/sbin") else { return };
+    let mut tools: Vec<_> = folder
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|p| p.extension().is_some_and(|e| e == "bt"))
+        .collect();
+    tools.sort();
+    if tools.is_empty() {
+        let reason = "skip examples::the_tools_of_bpftrace_parse: bpftrace's tools are not installed";
+        writeln!(std::io::stderr(), "{reason}").unwrap();
+        return;
+    }
+    for tool in tools {
+        let source = fs::read_to_string(&tool).unwrap();
+        let (script, complaints) = parse(&source);
+        let errors: String = complaints
+            .iter()
+            .filter(|d| d.severity == Severity::Error)
+            .map(|d| render::render(&tool.to_string_lossy(), &source, d, render::Style::Plain))
+            .collect();
+        assert!(errors.is_empty(), "{errors}");
+        let (again, complaints) = parse(&print::script(&script));
+        assert_eq!(complaints, [], "{}", tool.display());
+        assert_eq!(tree::script(&again), tree::script(&script), "{}", tool.display());
     }
 }
