@@ -269,8 +269,8 @@ impl Selector<'_> {
     fn load(&mut self, dst: Register, from: &Address, width: Width, signed: bool) {
         let memory = self.memory(from);
         let signed = signed && width != Width::B8;
-        // The verifier takes sign-extending loads from the program's own memory, not from every context.
-        let at_once = signed && self.selection.target.bpf_v4 && from.base != Base::Context;
+        // The verifier takes them from `struct pt_regs` too, of which it rewrites no access.
+        let at_once = signed && self.selection.target.bpf_v4;
         let insn = match at_once {
             true => Insn::load_signed(size(width), 0, 0, memory.offset),
             false => Insn::load(size(width), 0, 0, memory.offset),
