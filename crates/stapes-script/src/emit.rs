@@ -10,7 +10,6 @@
 
 mod alignment;
 mod allocate;
-mod bits;
 mod dominators;
 mod layout;
 mod legalize;

@@ -7,6 +7,7 @@
 
 pub mod ast;
 pub mod attach;
+mod bits;
 mod builtins;
 pub mod catalog;
 mod check;

@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 use stapes_bpf::Insn;
 use stapes_bpf::insn::Size;
 
-use super::liveness::{Liveness, Range};
+use super::liveness::{Liveness, Range, live_out};
 use super::machine::{Code, FRAME, Op, Register, Role};
 
 /// What allocation did to the code, whose registers are all physical afterwards.
@@ -69,42 +69,48 @@ pub(super) fn allocate(code: &mut Code, spill_base: u32) -> Option<Allocation> {
 }
 
 /// Removes pure operations whose results nobody reads: what selection and the passes left behind.
+///
+/// What is read only by an operation that is removed goes with it, within a block;
+/// across blocks only as far as the second round finds it, since that is rare.
 fn remove_dead(code: &mut Code) {
-    loop {
-        let liveness = Liveness::of(code);
+    for _ in 0..2 {
         let mut changed = false;
-        let mut position = 0;
-        for block in &mut code.blocks {
-            let first = position;
-            position += block.ops.len() as u32 + 1;
-            let mut at = first;
-            block.ops.retain(|(op, _)| {
-                let here = at;
-                at += 1;
+        let live = live_out(code);
+        for (block, mut live) in code.blocks.iter_mut().zip(live) {
+            block
+                .end
+                .registers(|register| register.index().into_iter().for_each(|v| live.insert(v as usize)));
+            let mut kept = Vec::with_capacity(block.ops.len());
+            for (op, place) in block.ops.drain(..).rev() {
                 let mut needed = !op.is_pure();
-                op.registers(|register, role| match (register, role) {
-                    (_, Role::Read) => {}
-                    (Register::Physical(_), _) => needed = true,
-                    (Register::Virtual(v), _) => {
-                        // Live behind the write, not only during it.
-                        let behind = 2 * here + 2;
-                        needed |= covers(&liveness.ranges[v as usize], behind);
+                op.registers(|register, role| {
+                    if role != Role::Read {
+                        needed |= register.index().is_none_or(|v| live.contains(v as usize));
                     }
                 });
-                changed |= !needed;
-                needed
-            });
+                if !needed {
+                    changed = true;
+                    continue;
+                }
+                op.registers(|register, role| {
+                    if let (Some(v), false) = (register.index(), role == Role::Read) {
+                        live.remove(v as usize);
+                    }
+                });
+                op.registers(|register, role| {
+                    if let (Some(v), Role::Read) = (register.index(), role) {
+                        live.insert(v as usize);
+                    }
+                });
+                kept.push((op, place));
+            }
+            kept.reverse();
+            block.ops = kept;
         }
         if !changed {
             return;
         }
     }
-}
-
-/// Whether some range holds the position.
-fn covers(ranges: &[Range], position: u32) -> bool {
-    let after = ranges.partition_point(|(start, _)| *start <= position);
-    after > 0 && ranges[after - 1].1 > position
 }
 
 /// Tries to find a register for each virtual one; those without one otherwise.

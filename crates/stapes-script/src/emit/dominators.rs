@@ -1,6 +1,6 @@
 //! Dominators: the blocks through which every way to a block goes.
 
-use super::bits::Bits;
+use crate::bits::Bits;
 use crate::ir::Function;
 
 /// For each block its immediate dominator; the entry's, and that of blocks that cannot be reached, is 0.

@@ -4,8 +4,8 @@
 //! at 2*i* + 1. A range is half open. A value that is written by 3 and last read by 7 is live in [7, 15):
 //! operation 7 may write its own result to the same register, which starts at 15.
 
-use super::bits::Bits;
 use super::machine::{Code, Register, Role};
+use crate::bits::Bits;
 
 /// A half-open range of positions.
 pub(super) type Range = (u32, u32);
@@ -125,7 +125,7 @@ fn merge(ranges: &mut Vec<Range>) {
 }
 
 /// For each block the virtual registers whose values are needed behind it.
-fn live_out(code: &Code) -> Vec<Bits> {
+pub(super) fn live_out(code: &Code) -> Vec<Bits> {
     let registers = code.registers as usize;
     // Read before written, and written, in each block.
     let mut needed: Vec<Bits> = Vec::with_capacity(code.blocks.len());

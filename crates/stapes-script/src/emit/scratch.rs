@@ -30,9 +30,9 @@
 //!           if piece == 0 then busy else try          if index < PIECES then look else busy
 //! ```
 
-use super::bits::Bits;
 use super::dominators::{Dominators, reverse_postorder};
 use crate::ast::Span;
+use crate::bits::Bits;
 use crate::ir::{
     Address, Argument, Base, BinaryOp, Block, BlockId, Callee, CompareOp, Function, Helper, Inst, MapId, Reg,
     Slot, SlotId, Terminator, Value, Width,

@@ -9,7 +9,7 @@
 //! Placing is first fit, greatest first. When that needs more than the stack has, the greatest slot moves out into
 //! scratch memory ([`super::scratch`]) and the rest is placed again.
 
-use super::bits::Bits;
+use crate::bits::Bits;
 use crate::ir::{Function, Inst};
 
 /// For each slot the slots that it must not share memory with.

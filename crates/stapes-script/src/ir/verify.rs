@@ -11,6 +11,8 @@
 
 use std::fmt;
 
+use crate::bits::Bits;
+
 use super::{Base, Function, Inst, Reg, Terminator, Value, Width};
 
 /// Which rule is broken, and where.
@@ -112,33 +114,27 @@ fn check_end(function: &Function, end: &Terminator) -> Result<(), String> {
 fn check_assigned(function: &Function) -> Result<(), VerifyError> {
     let registers = function.registers as usize;
     // `None`: not reached yet.
-    let mut entered: Vec<Option<Vec<bool>>> = vec![None; function.blocks.len()];
-    entered[0] = Some(vec![false; registers]);
-    let mut work = vec![0];
-    while let Some(index) = work.pop() {
-        let Some(mut assigned) = entered[index].clone() else { continue };
-        let block = &function.blocks[index];
-        for reg in block.insts.iter().filter_map(|(inst, _)| inst.def()) {
-            assigned[reg.0 as usize] = true;
-        }
-        for next in block.end.successors().map(|b| b.0 as usize) {
-            let changed = match &mut entered[next] {
-                Some(known) => {
-                    let mut changed = false;
-                    for (known, now) in known.iter_mut().zip(&assigned) {
-                        changed |= *known && !now;
-                        *known &= now;
-                    }
-                    changed
-                }
-                unseen => {
-                    *unseen = Some(assigned.clone());
-                    true
-                }
-            };
-            if changed {
-                work.push(next);
+    let mut entered: Vec<Option<Bits>> = vec![None; function.blocks.len()];
+    entered[0] = Some(Bits::new(registers));
+    loop {
+        let mut changed = false;
+        for (index, block) in function.blocks.iter().enumerate() {
+            let Some(mut assigned) = entered[index].clone() else { continue };
+            for reg in block.insts.iter().filter_map(|(inst, _)| inst.def()) {
+                assigned.insert(reg.0 as usize);
             }
+            for next in block.end.successors() {
+                match &mut entered[next.0 as usize] {
+                    Some(known) => changed |= known.intersect(&assigned),
+                    unseen => {
+                        *unseen = Some(assigned.clone());
+                        changed = true;
+                    }
+                }
+            }
+        }
+        if !changed {
+            break;
         }
     }
     for (index, block) in function.blocks.iter().enumerate() {
@@ -149,14 +145,14 @@ fn check_assigned(function: &Function) -> Result<(), VerifyError> {
         };
         for (place, (inst, _)) in block.insts.iter().enumerate() {
             let mut missing = None;
-            inst.uses(|reg| missing = missing.or((!assigned[reg.0 as usize]).then_some(reg)));
+            inst.uses(|reg| missing = missing.or((!assigned.contains(reg.0 as usize)).then_some(reg)));
             if let Some(reg) = missing {
                 return Err(unassigned(reg, place));
             }
-            inst.def().into_iter().for_each(|reg| assigned[reg.0 as usize] = true);
+            inst.def().into_iter().for_each(|reg| assigned.insert(reg.0 as usize));
         }
         let mut read = block.end.values().filter_map(Value::register);
-        if let Some(reg) = read.find(|reg| !assigned[reg.0 as usize]) {
+        if let Some(reg) = read.find(|reg| !assigned.contains(reg.0 as usize)) {
             return Err(unassigned(reg, block.insts.len()));
         }
     }

@@ -2,28 +2,35 @@
 
 /// A set of numbers below a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Bits(Vec<u64>);
+pub(crate) struct Bits(Vec<u64>);
 
 impl Bits {
     /// The empty set of numbers below `limit`.
-    pub(super) fn new(limit: usize) -> Bits {
+    pub(crate) fn new(limit: usize) -> Bits {
         Bits(vec![0; limit.div_ceil(64)])
     }
 
     /// Adds a number; one that is not below the limit is ignored.
-    pub(super) fn insert(&mut self, number: usize) {
+    pub(crate) fn insert(&mut self, number: usize) {
         if let Some(word) = self.0.get_mut(number / 64) {
             *word |= 1 << (number % 64);
         }
     }
 
+    /// Takes a number out.
+    pub(crate) fn remove(&mut self, number: usize) {
+        if let Some(word) = self.0.get_mut(number / 64) {
+            *word &= !(1 << (number % 64));
+        }
+    }
+
     /// Whether the number is in it.
-    pub(super) fn contains(&self, number: usize) -> bool {
+    pub(crate) fn contains(&self, number: usize) -> bool {
         self.0.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 == 1)
     }
 
     /// Adds all of `other`; whether anything was new.
-    pub(super) fn union(&mut self, other: &Bits) -> bool {
+    pub(crate) fn union(&mut self, other: &Bits) -> bool {
         let mut changed = false;
         for (word, more) in self.0.iter_mut().zip(&other.0) {
             changed |= more & !*word != 0;
@@ -32,15 +39,25 @@ impl Bits {
         changed
     }
 
+    /// Keeps only what is in `other` too; whether anything went.
+    pub(crate) fn intersect(&mut self, other: &Bits) -> bool {
+        let mut changed = false;
+        for (word, keep) in self.0.iter_mut().zip(&other.0) {
+            changed |= *word & !keep != 0;
+            *word &= keep;
+        }
+        changed
+    }
+
     /// Takes out all of `other`.
-    pub(super) fn subtract(&mut self, other: &Bits) {
+    pub(crate) fn subtract(&mut self, other: &Bits) {
         for (word, less) in self.0.iter_mut().zip(&other.0) {
             *word &= !less;
         }
     }
 
     /// The numbers in ascending order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
         self.0.iter().enumerate().flat_map(|(index, word)| {
             let mut left = *word;
             std::iter::from_fn(move || {
