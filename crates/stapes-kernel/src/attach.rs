@@ -36,7 +36,7 @@
 //! - A hit on its way while we detach: the kernel waits for it before the descriptor's closing returns. So
 //!   after [`Loaded::detach`] no program runs any more, and what is in the ring and the maps is final.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -143,6 +143,10 @@ impl Loaded {
         self.links.extend(held);
         jobs.retain(|job| !job.sites.offsets.is_empty());
         let processes = semaphores::processes(&jobs);
+        let pids: BTreeSet<u32> = jobs.iter().map(|job| job.pid).filter(|pid| *pid != 0).collect();
+        report.warnings.extend(pids.into_iter().filter(|pid| leader_has_ended(*pid)).map(|pid| {
+            format!("the main thread of process {pid} has ended; the kernel does not limit probes to such a process")
+        }));
         let descriptors = match self.method {
             Method::PerfEvent => 2 * jobs.iter().map(|job| job.sites.offsets.len()).sum::<usize>(),
             _ => jobs.len(),
@@ -270,6 +274,15 @@ fn attach_event(
         Ok(link) => vec![Ok((link, job))],
         Err((call, e)) => vec![Err(failure(&job, call, &e))],
     }
+}
+
+/// Whether a process lives on without its main thread, whose address space is what the kernel compares.
+fn leader_has_ended(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name in parentheses may hold anything; the state is the letter behind the last one.
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    state == Some('Z') && threads > 1
 }
 
 /// Whether an error may be due to one site among many, rather than to the file, the process or our

@@ -28,7 +28,7 @@ impl Error {
         let errno = error.raw_os_error().unwrap_or(0);
         let hint = match errno {
             libc::EPERM | libc::EACCES if call.starts_with("BPF_") || call == "perf_event_open" => {
-                Some("needs CAP_BPF and CAP_PERFMON; try sudo".to_owned())
+                Some(privilege_hint(has_privileges()).to_owned())
             }
             _ => None,
         };
@@ -63,6 +63,25 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// What to say of a refusal, by whether we have what it takes.
+fn privilege_hint(privileged: bool) -> &'static str {
+    if privileged {
+        "the privileges are there: a container's seccomp filter or the kernel's lockdown mode forbids it"
+    } else {
+        "needs CAP_BPF and CAP_PERFMON; try sudo"
+    }
+}
+
+/// Whether this process has CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN which includes both (capabilities(7)).
+fn has_privileges() -> bool {
+    const SYS_ADMIN: u64 = 1 << 21;
+    const PERFMON_AND_BPF: u64 = 1 << 38 | 1 << 39;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = effective.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or(0);
+    effective & SYS_ADMIN != 0 || effective & PERFMON_AND_BPF == PERFMON_AND_BPF
+}
 
 /// An error number in words and by name: `no such file or directory (ENOENT)`.
 fn errno_text(errno: i32) -> String {
@@ -116,7 +135,7 @@ fn errno_name(errno: i32) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::Error;
+    use super::{Error, privilege_hint};
     use std::io;
 
     fn shown(call: &'static str, object: &str, errno: i32) -> String {
@@ -141,9 +160,11 @@ mod tests {
 
     #[test]
     fn missing_privilege_has_a_hint() {
-        let error = Error::new("BPF_MAP_CREATE", "counts", &io::Error::from_raw_os_error(libc::EPERM));
-        assert_eq!(error.hint.as_deref(), Some("needs CAP_BPF and CAP_PERFMON; try sudo"));
-        let error = Error::new("open", "/x", &io::Error::from_raw_os_error(libc::ENOENT));
-        assert_eq!(error.hint, None);
+        let hint = |call, errno| Error::new(call, "x", &io::Error::from_raw_os_error(errno)).hint;
+        assert!(hint("BPF_MAP_CREATE", libc::EPERM).is_some());
+        assert!(hint("perf_event_open", libc::EACCES).is_some());
+        assert_eq!(hint("open", libc::EACCES), None);
+        assert_eq!(hint("BPF_MAP_CREATE", libc::ENOMEM), None);
+        assert_eq!(privilege_hint(false), "needs CAP_BPF and CAP_PERFMON; try sudo");
     }
 }

@@ -35,11 +35,9 @@ static void *thread(void *n) {
   return NULL;
 }
 
-int main(void) {
+static void *commands(void *unused) {
   char line[4096], word[4096];
   long n, m;
-  setvbuf(stdout, NULL, _IOLBF, 0);
-  puts("ready");
   while (fgets(line, sizeof line, stdin)) {
     if (sscanf(line, "hit %ld", &n) == 1) {
       hit(n);
@@ -60,13 +58,22 @@ int main(void) {
       STAP_PROBE1(t, text, text);
       printf("%s\n", text == MAP_FAILED ? "failed" : "done");
       continue;
-    } else if (!strncmp(line, "semaphore", 9)) {
-      printf("%d\n", *(volatile unsigned short *)&t_hit_semaphore);
-      continue;
+    } else if (!strncmp(line, "end main thread", 15)) {
+      // From now on another thread does the work.
+      pthread_t thread;
+      puts("done");
+      pthread_create(&thread, NULL, commands, NULL);
+      pthread_exit(NULL);
     } else {
       break;
     }
     puts("done");
   }
-  return 0;
+  exit(0);
+}
+
+int main(void) {
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  puts("ready");
+  commands(NULL);
 }

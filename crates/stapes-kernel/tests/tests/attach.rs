@@ -1,6 +1,7 @@
 //! Attaching and detaching.
 
 use std::process::Command;
+use std::time::Instant;
 
 use stapes_bpf::Point;
 use stapes_kernel::Method;
@@ -100,6 +101,21 @@ fn pid_filter_covers_all_threads() {
     }
 }
 
+/// The kernel compares the address space of the main thread, which is gone with it.
+#[test]
+fn a_process_without_its_main_thread_gets_a_warning() {
+    let Some(binary) = target("a_process_without_its_main_thread_gets_a_warning") else { return };
+    let mut running = binary.spawn();
+    running.tell("end main thread");
+    let stat = format!("/proc/{}/stat", running.pid());
+    wait_until("the main thread ends", || std::fs::read_to_string(&stat).unwrap().contains(") Z "));
+    let mut image = binary.image();
+    image.pids = vec![running.pid()];
+    let mut loaded = load(counter(image, &binary.probe("other")), Method::Auto);
+    let report = loaded.attach().unwrap();
+    assert!(report.warnings[0].contains("has ended"), "{report:?}");
+}
+
 #[test]
 fn returns_are_probed() {
     let Some(binary) = target("returns_are_probed") else { return };
@@ -119,6 +135,34 @@ fn returns_are_probed() {
         binary.spawn().tell("plain 42");
         assert_eq!(sum(&loaded, 0, 0), 42, "{method:?}");
     }
+}
+
+#[test]
+fn many_files_attach_and_detach_together() {
+    const FILES: u32 = 24;
+    let Some(binary) = target("many_files_attach_and_detach_together") else { return };
+    let site = binary.probe("other").remove(0);
+    let mut object = counter(binary.image(), &vec![site.clone(); FILES as usize]);
+    object.images.clear();
+    let folder = tempfile::tempdir().unwrap();
+    for (index, attachment) in (0..FILES).zip(&mut object.attachments) {
+        let path = folder.path().join(format!("target{index}"));
+        std::fs::copy(&binary.path, &path).unwrap();
+        let Point::Uprobe { image, .. } = &mut attachment.point else { panic!() };
+        *image = index;
+        let path = path.to_str().unwrap().to_owned();
+        object.images.push(stapes_bpf::Image { name: path.clone(), path, pids: Vec::new() });
+    }
+    let start = Instant::now();
+    let mut loaded = attach(object, Method::UprobeMulti);
+    let attached = start.elapsed();
+    let path = folder.path().join("target7");
+    assert_eq!(super::support::spawn(&path).tell("other 5"), "done");
+    let counts: Vec<_> = (0..FILES).map(|i| sum(&loaded, 0, i)).collect();
+    assert_eq!((counts[7], counts.iter().sum::<u64>()), (5, 5));
+    let start = Instant::now();
+    loaded.detach().unwrap();
+    println!("{FILES} files attached in {attached:?}, detached in {:?}", start.elapsed());
 }
 
 #[test]

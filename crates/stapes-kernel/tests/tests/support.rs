@@ -109,13 +109,17 @@ impl Binary {
     }
 
     pub(crate) fn spawn(&self) -> Running {
-        let mut child =
-            Command::new(&self.path).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        let mut running = Running { child, input, output };
-        assert_eq!(running.answer(), "ready");
-        running
+        spawn(&self.path)
     }
+}
+
+/// Starts a target; it is ready for what it is told.
+pub(crate) fn spawn(path: &Path) -> Running {
+    let mut child = Command::new(path).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    let mut running = Running { child, input, output };
+    assert_eq!(running.answer(), "ready");
+    running
 }
 
 /// A running target.
