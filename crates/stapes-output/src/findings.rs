@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use crate::listing::plain;
 use serde_json::{Value, json};
 use stapes_binary::validate::{Finding, Severity};
 use stapes_session::discovery::facts::SiteFacts;
@@ -26,14 +27,16 @@ pub fn count(report: &Report) -> (usize, usize) {
 /// `out` cannot be written.
 pub fn text(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     for file in &report.files {
-        let path = file.found.name.display();
+        let path = file.found.name.display().to_string();
+        let path = plain(&path);
         for finding in &file.findings {
-            writeln!(out, "{path}: {finding}")?;
+            writeln!(out, "{path}: {}", plain(&finding.to_string()))?;
         }
         for LiveFinding { pid, process, severity, slug, what, cure, breaks } in &file.live {
             writeln!(
                 out,
-                "{path}: {severity}[{slug}]: process {pid} ({process}): {what}; breaks {}; {cure}",
+                "{path}: {severity}[{slug}]: process {pid} ({}): {what}; breaks {}; {cure}",
+                plain(process),
                 breaks.join(", ")
             )?;
         }

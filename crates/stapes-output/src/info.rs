@@ -1,6 +1,7 @@
 //! `stapes info`: everything about a probe, site by site.
 
 use std::io::{self, Write};
+use std::rc::Rc;
 
 use serde_json::{Value, json};
 use stapes_binary::Site;
@@ -9,7 +10,7 @@ use stapes_session::discovery::Found;
 use stapes_session::discovery::facts::{Facts, ProbeFacts, SiteFacts};
 
 use crate::listing::live::{self, LiveFile};
-use crate::listing::{self, argument, full_name};
+use crate::listing::{self, argument, full_name, plain};
 
 /// Instructions that are shown of a site: the nop and what the code goes on with.
 const SHOWN: usize = 3;
@@ -19,14 +20,14 @@ const SHOWN: usize = 3;
 /// # Errors
 /// `out` cannot be written.
 pub fn text(out: &mut dyn Write, found: &[Found]) -> io::Result<()> {
-    for (number, (file, probe)) in probes(found).enumerate() {
-        if number > 0 {
+    let mut first = true;
+    for (file, probe, live) in probes(found) {
+        if !std::mem::take(&mut first) {
             writeln!(out)?;
         }
-        let live = LiveFile::read(file);
         writeln!(out, "{}", full_name(file, probe))?;
         if file.name != file.path {
-            writeln!(out, "  name       {}", file.name.display())?;
+            writeln!(out, "  name       {}", plain(&file.name.display().to_string()))?;
         }
         let arch =
             file.facts.arch.map_or_else(|| format!("machine {}", file.facts.machine), |a| a.to_string());
@@ -48,8 +49,8 @@ pub fn text(out: &mut dyn Write, found: &[Found]) -> io::Result<()> {
 /// # Errors
 /// `out` cannot be written.
 pub fn json(out: &mut dyn Write, found: &[Found]) -> io::Result<()> {
-    for (file, probe) in probes(found) {
-        let mut value = listing::json::probe(file, probe, &LiveFile::read(file));
+    for (file, probe, live) in probes(found) {
+        let mut value = listing::json::probe(file, probe, &live);
         if let Some(locations) = value["locations"].as_array_mut() {
             for (location, (site, facts)) in
                 locations.iter_mut().zip(probe.probe.sites.iter().zip(&probe.sites))
@@ -63,8 +64,12 @@ pub fn json(out: &mut dyn Write, found: &[Found]) -> io::Result<()> {
     Ok(())
 }
 
-fn probes(found: &[Found]) -> impl Iterator<Item = (&Found, &ProbeFacts)> {
-    found.iter().flat_map(|file| file.facts.probes.iter().map(move |probe| (file, probe)))
+/// Every probe, with its file and what the processes say of that.
+fn probes(found: &[Found]) -> impl Iterator<Item = (&Found, &ProbeFacts, Rc<LiveFile>)> {
+    found.iter().flat_map(|file| {
+        let live = Rc::new(LiveFile::read(file));
+        file.facts.probes.iter().map(move |probe| (file, probe, Rc::clone(&live)))
+    })
 }
 
 fn site(
@@ -76,7 +81,7 @@ fn site(
 ) -> io::Result<()> {
     write!(out, "    address    {}", site.pc)?;
     if let Some(symbol) = facts.and_then(SiteFacts::symbol) {
-        write!(out, " <{symbol}>")?;
+        write!(out, " <{}>", plain(&symbol))?;
     }
     match site.file_offset {
         Some(offset) => writeln!(out, ", file offset {offset}")?,

@@ -5,6 +5,7 @@
 pub mod json;
 pub mod live;
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use live::LiveFile;
@@ -25,7 +26,8 @@ pub fn full_name(found: &Found, probe: &ProbeFacts) -> String {
 /// `out` cannot be written.
 pub fn names(out: &mut dyn Write, found: &[Found]) -> io::Result<()> {
     for file in found {
-        let path = quoted(&file.path.display().to_string());
+        let path = file.path.display().to_string();
+        let path = quoted(&path);
         for probe in &file.facts.probes {
             writeln!(out, "usdt:{path}:{}:{}", quoted(&probe.probe.provider), quoted(&probe.probe.name))?;
         }
@@ -65,7 +67,7 @@ pub fn skipped(err: &mut dyn Write, skipped: &[Skipped], all: bool) -> io::Resul
     const SHOWN: usize = 8;
     let (named, met): (Vec<_>, Vec<_>) = skipped.iter().partition(|s| s.named);
     for one in named {
-        writeln!(err, "error: {}: {}", one.what, one.reason)?;
+        writeln!(err, "error: {}: {}", plain(&one.what), one.reason)?;
     }
     let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
     for one in met {
@@ -76,7 +78,7 @@ pub fn skipped(err: &mut dyn Write, skipped: &[Skipped], all: bool) -> io::Resul
     }
     for (reason, whats) in groups {
         let shown = if all { whats.len() } else { whats.len().min(SHOWN) };
-        write!(err, "skipped: {}", whats[..shown].join(", "))?;
+        write!(err, "skipped: {}", plain(&whats[..shown].join(", ")))?;
         if shown < whats.len() {
             write!(err, " and {} more (-v names them)", whats.len() - shown)?;
         }
@@ -101,7 +103,7 @@ fn place(site: &Site, facts: Option<&SiteFacts>) -> String {
         None => text += ", not in the file",
     }
     if let Some(symbol) = facts.and_then(SiteFacts::symbol) {
-        text += &format!(", in {symbol}");
+        text += &format!(", in {}", plain(&symbol));
     }
     if let Some(nop) = facts.and_then(SiteFacts::nop) {
         text += &format!(", nop {nop}");
@@ -124,7 +126,18 @@ pub(crate) fn argument(arg: &Arg) -> String {
             let unit = if spec.size == 1 { "byte" } else { "bytes" };
             format!("{kind} {} {unit} {}", spec.size, operand_words(spec, operand_text(arg)))
         }
-        Err(e) => format!("not understood: `{}`: {} at byte {}", arg.text, e.reason, e.at),
+        Err(e) => format!("not understood: `{}`: {} at byte {}", plain(&arg.text), e.reason, e.at),
+    }
+}
+
+/// Text that files and processes chose, fit for a terminal: control characters as escapes.
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+    match text.contains(char::is_control) {
+        false => Cow::Borrowed(text),
+        true => text
+            .chars()
+            .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() })
+            .collect(),
     }
 }
 

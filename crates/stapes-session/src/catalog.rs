@@ -411,7 +411,7 @@ impl Collector<'_> {
     }
 
     fn shown_path(&self, index: usize) -> String {
-        quoted(&self.files[index].name.display().to_string())
+        quoted(&self.files[index].name.display().to_string()).into_owned()
     }
 }
 

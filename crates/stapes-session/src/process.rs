@@ -16,6 +16,7 @@
 pub mod live;
 pub mod maps;
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File, Metadata};
@@ -138,18 +139,28 @@ impl Process {
     ///
     /// The second kind catches objects whose code was moved to huge pages, so that nothing executable is left of them.
     pub fn files(&self) -> Vec<MappedFile> {
-        let mut files: Vec<(MapKey, MappedFile)> = Vec::new();
+        let mut files: Vec<MappedFile> = Vec::new();
+        let mut known: HashMap<MapKey, usize> = HashMap::new();
         for mapping in self.mappings.iter().filter(|m| !m.is_anonymous() && m.name.starts_with(b"/")) {
-            let key = mapping.key();
-            match files.iter_mut().rev().find(|(k, _)| *k == key) {
-                Some((_, file)) => file.mappings.push(mapping.clone()),
-                None => files.push((key, self.mapped_file(mapping))),
+            match known.get(&mapping.key()) {
+                Some(&index) => files[index].mappings.push(mapping.clone()),
+                None => {
+                    known.insert(mapping.key(), files.len());
+                    files.push(MappedFile {
+                        name: PathBuf::new(),
+                        deleted: false,
+                        mappings: vec![mapping.clone()],
+                    });
+                }
             }
         }
-        files.retain(|(_, file)| {
+        files.retain(|file| {
             file.mappings.iter().any(|m| m.private && (m.execute || m.offset == 0) && !m.is_hugetlb())
         });
-        files.into_iter().map(|(_, file)| file).collect()
+        for file in &mut files {
+            (file.name, file.deleted) = self.name_of(&file.mappings[0]);
+        }
+        files
     }
 
     /// Opens a mapped file as the process has it.
@@ -170,9 +181,9 @@ impl Process {
         self.open_below_root(file).ok_or_else(|| failure.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
     }
 
-    /// The best path to attach by: the plain name where it leads to the same file, else the kernel's links.
+    /// The best path to attach by: the plain name where it leads to the same file and is text, else the kernel's links.
     pub fn lasting_path(&self, name: &Path, opened: &OpenedFile) -> PathBuf {
-        if identity(name) == Some(opened.id) {
+        if name.to_str().is_some() && identity(name) == Some(opened.id) {
             return name.to_path_buf();
         }
         let exe = self.exe();
@@ -189,23 +200,18 @@ impl Process {
         File::open(self.folder.join("mem"))
     }
 
-    fn mapped_file(&self, mapping: &Mapping) -> MappedFile {
-        const MARK: &[u8] = b" (deleted)";
+    /// A mapped file's name, and whether the file is deleted.
+    fn name_of(&self, mapping: &Mapping) -> (PathBuf, bool) {
         let full = Path::new(OsStr::from_bytes(&mapping.name));
-        let (name, deleted) = match mapping.name.strip_suffix(MARK) {
-            // A file may well be called so; then its name leads to it.
-            Some(_)
-                if self
-                    .below_root(full)
-                    .and_then(|p| fs::metadata(p).ok())
-                    .is_some_and(|m| m.ino() == mapping.inode) =>
-            {
-                (full, false)
-            }
-            Some(short) => (Path::new(OsStr::from_bytes(short)), true),
-            None => (full, false),
+        let Some(short) = mapping.name.strip_suffix(b" (deleted)") else {
+            return (full.to_path_buf(), false);
         };
-        MappedFile { name: name.to_path_buf(), deleted, mappings: vec![mapping.clone()] }
+        // A file may well be called so; then its name leads to it.
+        let inode = self.below_root(full).and_then(|path| fs::metadata(path).ok()).map(|m| m.ino());
+        match inode == Some(mapping.inode) {
+            true => (full.to_path_buf(), false),
+            false => (PathBuf::from(OsStr::from_bytes(short)), true),
+        }
     }
 
     /// Where the process's own root has the file called `name`.

@@ -25,7 +25,7 @@ pub struct Owner {
 
 impl std::fmt::Display for Owner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "process {} ({}", self.pid, self.name)?;
+        write!(f, "process {} ({}", self.pid, super::plain(&self.name))?;
         if self.inner_pid != self.pid {
             write!(f, ", {} in its pid namespace", self.inner_pid)?;
         }

@@ -1,5 +1,6 @@
 //! Which probes are meant: `usdt:PATH:PROVIDER:NAME` as bpftrace writes it, with wildcards in every part.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use stapes_binary::Probe;
@@ -87,29 +88,55 @@ impl fmt::Display for SpecError {
 impl std::error::Error for SpecError {}
 
 /// A part of a probe's full name as a script must spell it: quoted where it has bytes that end a part.
-pub fn quoted(part: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-*?[]!@".contains(c) || !c.is_ascii();
-    match part.chars().all(plain) {
-        true => part.to_owned(),
-        false => format!("\"{}\"", part.replace('\\', "\\\\").replace('"', "\\\"")),
+///
+/// Control characters, which a note or a file name may well have, become escapes: `\n`, `\t`, `\x1b`.
+pub fn quoted(part: &str) -> Cow<'_, str> {
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || "/._-*?[]!@".contains(c) || !c.is_ascii() && !c.is_control();
+    if part.chars().all(plain) {
+        return Cow::Borrowed(part);
     }
+    let mut text = String::from("\"");
+    for c in part.chars() {
+        match c {
+            '"' | '\\' | '$' => text.extend(['\\', c]),
+            '\n' => text += "\\n",
+            '\t' => text += "\\t",
+            c if c.is_control() => c.to_string().bytes().for_each(|b| text += &format!("\\x{b:02x}")),
+            c => text.push(c),
+        }
+    }
+    text.push('"');
+    Cow::Owned(text)
 }
 
 fn parts(text: &str) -> Result<Vec<String>, SpecError> {
-    let mut parts = vec![String::new()];
-    let mut chars = text.chars();
+    let mut parts = Vec::new();
+    let mut part = Vec::new();
+    let mut bytes = text.bytes();
     let mut inside = false;
-    while let Some(c) = chars.next() {
-        let part = match parts.last_mut() {
-            Some(part) => part,
-            None => return Ok(Vec::new()),
-        };
-        match c {
-            '"' => inside = !inside,
-            '\\' if inside => part.extend(chars.next()),
-            ':' if !inside => parts.push(String::new()),
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => inside = !inside,
+            b'\\' if inside => match bytes.next() {
+                Some(b'n') => part.push(b'\n'),
+                Some(b't') => part.push(b'\t'),
+                Some(b'x') => part.extend(hex(&mut bytes)),
+                other => part.extend(other),
+            },
+            b':' if !inside => parts.push(std::mem::take(&mut part)),
             other => part.push(other),
         }
     }
-    if inside { Err(SpecError::OpenQuote) } else { Ok(parts) }
+    parts.push(part);
+    match inside {
+        true => Err(SpecError::OpenQuote),
+        false => Ok(parts.iter().map(|part| String::from_utf8_lossy(part).into_owned()).collect()),
+    }
+}
+
+/// The byte that two hexadecimal digits name.
+fn hex(bytes: &mut impl Iterator<Item = u8>) -> Option<u8> {
+    let digits = [bytes.next()?, bytes.next()?];
+    u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()
 }

@@ -50,11 +50,18 @@ fn specifications_are_bpftraces() {
 
 #[test]
 fn a_quoted_part_reads_back() {
-    for part in
-        ["/usr/bin/x", "/tmp/a:b", "/tmp/sp ace", "/tmp/libstdc++.so.6", "/tmp/quo\"te", "/tmp/back\\slash"]
-    {
+    for part in [
+        "/usr/bin/x",
+        "/tmp/a:b",
+        "/tmp/sp ace",
+        "/tmp/libstdc++.so.6",
+        "/tmp/quo\"te",
+        "/tmp/back\\slash",
+        "/tmp/two\nlines\u{1b}[31m\u{9b}",
+    ] {
         assert_eq!(Spec::parse(&format!("usdt:{}:p:n", quoted(part))), spec(part, "p", "n"));
     }
+    assert!(!quoted("/tmp/two\nlines\u{1b}[31m\u{9b}").chars().any(char::is_control));
     // As bpftrace needs it: only where something is special.
     assert_eq!(quoted("/usr/lib/libruby-3.1.so.3.1"), "/usr/lib/libruby-3.1.so.3.1");
     assert_eq!(quoted("/usr/lib/libstdc++.so.6"), "\"/usr/lib/libstdc++.so.6\"");
