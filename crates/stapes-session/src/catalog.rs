@@ -12,6 +12,7 @@
 //! A process that has not loaded the file yet is limited to by its id all the same: a probe on a file works from the
 //! moment that the file is mapped.
 
+mod cpp;
 mod near;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -24,6 +25,8 @@ use stapes_binary::{Arch, Elf, Probe, Vaddr, notes};
 use stapes_bpf::Image;
 use stapes_script::ast::{AttachKind, AttachPoint, Script};
 use stapes_script::catalog::{Answer, Catalog, Match, Place};
+
+use cpp::CppName;
 
 use crate::discovery::spec::{Spec, quoted};
 use crate::discovery::{Skipped, resolve, words};
@@ -328,22 +331,21 @@ impl Collector<'_> {
 
     /// The functions of a file that are meant, or the place at an address.
     fn uprobe(&mut self, index: usize, wanted: &Wanted<'_>) -> Found {
-        if wanted.demangled {
-            return Err("C++ names cannot be looked up yet: use the name that `nm` shows".to_owned());
-        }
         let kind = if wanted.ret { "uretprobe" } else { "uprobe" };
         let prefix = format!("{kind}:{}", self.shown_path(index));
         if wanted.function.is_empty() {
             return self.address(index, &prefix, wanted.offset);
         }
         let symbols = self.symbols(index)?;
-        let glob = has_wildcard(wanted.function);
-        let functions = match glob {
-            // The code of an indirect function only chooses another one; a wildcard does not mean it.
-            true => {
-                symbols.matching(&Glob::new(wanted.function)).into_iter().filter(|s| !s.indirect).collect()
-            }
-            false => symbols.named(wanted.function),
+        let glob = wanted.demangled || has_wildcard(wanted.function);
+        // The code of an indirect function only chooses another one; a wildcard does not mean it.
+        let functions: Vec<Symbol<'_>> = if wanted.demangled {
+            let name = CppName::new(wanted.function);
+            symbols.functions().filter(|s| !s.indirect && name.matches(&s.name)).collect()
+        } else if glob {
+            symbols.matching(&Glob::new(wanted.function)).into_iter().filter(|s| !s.indirect).collect()
+        } else {
+            symbols.named(wanted.function)
         };
         let beyond = |s: &Symbol<'_>| s.size != 0 && wanted.offset >= s.size;
         if !glob && !functions.is_empty() && functions.iter().all(beyond) {

@@ -240,3 +240,24 @@ fn what_is_not_there_is_said_and_near_names_suggested() {
     assert_eq!(answer("usdt:/etc/passwd:p:n").failure.as_deref(), Some("/etc/passwd: not an ELF file"));
     assert_eq!(answer("BEGIN"), Answer::default());
 }
+
+#[test]
+fn functions_are_found_by_their_cpp_names() {
+    let test = "functions_are_found_by_their_cpp_names";
+    if !can_compile(test) || Command::new("g++").arg("--version").output().is_err() {
+        return skip(test, "no g++");
+    }
+    let dir = tempdir().unwrap();
+    let file = dir.path().join("overloads.cc");
+    let source =
+        "namespace ns { void f(int) {} void f(const char *) {} } int main() { ns::f(1); ns::f(\"\"); }";
+    fs::write(&file, source).unwrap();
+    let program = dir.path().join("overloads");
+    assert!(Command::new("g++").arg("-o").arg(&program).arg(&file).status().unwrap().success());
+    let path = program.display();
+    let count = |name: &str| only(&catalog(&format!("uprobe:{path}:cpp:\"{name}\" {{ }}"))).matches.len();
+    assert_eq!(
+        (count("ns::f"), count("ns::f(int)"), count("ns::f(char const*)"), count("ns::g")),
+        (2, 1, 1, 0)
+    );
+}
