@@ -53,6 +53,10 @@ pub(crate) fn check(script: &Script, target: &Target, options: &Options) -> (Tre
         // One more round when all is learned, in which what is unknown is complained about.
         checker.last = !checker.learned || rounds > most.min(100);
     };
+    if checker.diagnostics.iter().any(|d| d.severity == Severity::Error) {
+        // Where something was not understood, so was what it reads.
+        checker.diagnostics.retain(|d| d.slug != "unused-variable");
+    }
     let tree = Tree { blocks, maps: checker.finished_maps(), stacks: checker.stacks };
     (tree, checker.diagnostics)
 }

@@ -11,6 +11,8 @@
 mod attach;
 #[path = "tests/diagnose.rs"]
 mod diagnose;
+#[path = "tests/documents.rs"]
+mod documents;
 #[path = "tests/emit/mod.rs"]
 mod emit;
 #[path = "tests/examples.rs"]

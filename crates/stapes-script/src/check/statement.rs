@@ -174,7 +174,11 @@ impl<'a> Checker<'a> {
         let declared = match ty {
             Some(ty) => match types::resolve(ty, self.options.max_strlen) {
                 Some(resolved) => Some(resolved),
-                None => return self.refuse(diag::unknown_type(ty.span, &ty.base, types::names())),
+                None => {
+                    // Declared all the same, so that its later uses are not wrong too.
+                    self.declare(name);
+                    return self.refuse(diag::unknown_type(ty.span, &ty.base, types::names()));
+                }
             },
             None => None,
         };

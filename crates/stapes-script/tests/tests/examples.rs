@@ -4,9 +4,11 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
+use stapes_script::ast::AttachKind;
 use stapes_script::diagnostics::Severity;
 use stapes_script::{parse, print, render};
 
+use crate::language::world::{World, text};
 use crate::tree;
 
 /// Every example with its name.
@@ -35,6 +37,35 @@ fn parse_without_complaints_and_print_back() {
         let (again, complaints) = parse(&print::script(&script));
         assert_eq!(complaints, []);
         assert_eq!(tree::script(&again), tree::script(&script), "{name}");
+    }
+}
+
+/// In a world where every probe exists that they name, with eight arguments, each compiles without a warning.
+#[test]
+fn compile_without_complaints() {
+    for (name, source) in all() {
+        for parameters in [vec![], vec!["5".to_owned()]] {
+            let (script, _) = parse(&source);
+            let mut world = World::new();
+            world.options.parameters = parameters;
+            world.options.max_strlen = 1024;
+            world.functions.clear();
+            world.probes.clear();
+            for point in script.attach_points() {
+                match &point.kind {
+                    AttachKind::Usdt { name, .. } => world.probes.push((
+                        name.clone().leak(),
+                        vec!["8@%rdi 8@%rsi 8@%rdx 8@%rcx 8@%r8 8@%r9 8@%rax 8@%rbx"],
+                    )),
+                    AttachKind::Uprobe { function, .. } => world.functions.push(function.clone().leak()),
+                    _ => {}
+                }
+            }
+            match world.compile(&source) {
+                Ok((_, warnings)) => assert!(warnings.is_empty(), "{name}: {}", text(&source, &warnings)),
+                Err(errors) => panic!("{name}: {}", text(&source, &errors)),
+            }
+        }
     }
 }
 

@@ -2,4 +2,4 @@
 
 mod accept;
 mod ir;
-mod world;
+pub(crate) mod world;
