@@ -12,6 +12,7 @@
 //! user string) is loaded as a `BPF_PROG_TYPE_SYSCALL` program, which can be run the same way since 5.14.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use stapes_bpf::{Insn, MapKind, MapRole, Object, Point, Program, ProgramKind};
@@ -74,7 +75,18 @@ impl Loaded {
             let _ = process::lift_memlock_limit();
         }
         let cpus = features.possible_cpus();
-        let maps = object.maps.iter().map(|m| maps::create(m, cpus)).collect::<Result<Vec<_>, _>>()?;
+        // Both take about a millisecond: one reads megabytes of BTF, the other has the kernel zero megabytes.
+        let (maps, functions) = thread::scope(|scope| {
+            let functions = (!object.kfuncs.is_empty()).then(|| scope.spawn(|| function_ids(&object)));
+            let maps = object.maps.iter().map(|m| maps::create(m, cpus)).collect::<Result<Vec<_>, _>>();
+            (maps, functions.map(|thread| thread.join()))
+        });
+        let maps = maps?;
+        let functions = match functions {
+            Some(Ok(functions)) => functions?,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => Vec::new(),
+        };
         let ring = match object.maps.iter().position(|m| m.kind == MapKind::RingBuf) {
             Some(i) => {
                 let ring = Ring::map(maps[i].as_fd(), object.maps[i].max_entries);
@@ -82,7 +94,6 @@ impl Loaded {
             }
             None => None,
         };
-        let functions = function_ids(&object)?;
         let mut programs = Vec::with_capacity(object.programs.len());
         let mut logs = Vec::new();
         for program in &object.programs {
