@@ -5,6 +5,7 @@
 pub mod catalog;
 pub mod clock;
 pub mod discovery;
+pub mod doctor;
 pub mod events;
 pub mod process;
 pub mod run;
