@@ -7,5 +7,6 @@ mod cases {
     mod findings;
     mod list;
     mod processes;
+    mod scripts;
     pub(crate) mod support;
 }
