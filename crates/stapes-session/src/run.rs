@@ -3,7 +3,7 @@
 //! # Order
 //! 1. The `BEGIN` programs run. If one of them called `exit()`, nothing is attached.
 //! 2. Everything attaches; the listener is told; only then does it see what `BEGIN` said.
-//! 3. The loop: records, in the order in which they were reserved in the ring; intervals; losses once a second.
+//! 3. The command is let go. The loop: records, in the order in which they were reserved in the ring; intervals; losses once a second.
 //! 4. It ends by `exit()`, by SIGINT or SIGTERM, or when all traced processes are gone.
 //! 5. Everything detaches. What was in the ring before is shown, unless it came after `exit()`.
 //! 6. The `END` programs run, and the maps are shown.
@@ -24,6 +24,7 @@ mod targets;
 
 use std::collections::BTreeSet;
 use std::io;
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -46,6 +47,10 @@ pub struct RunOptions {
     pub print_maps: bool,
     /// Whether to say on standard output's own line when everything is attached, as test drivers want it.
     pub notify_attached: bool,
+    /// End after so many lines of `printf`.
+    pub max_events: Option<u64>,
+    /// End after this time.
+    pub at_most: Option<Duration>,
 }
 
 /// How it ended.
@@ -55,6 +60,8 @@ pub struct Outcome {
     pub exit_code: u8,
     /// How many sites were attached.
     pub sites: usize,
+    /// How the command ended, if one was started.
+    pub command: Option<ExitStatus>,
 }
 
 /// Why it could not run on.
@@ -88,6 +95,7 @@ pub fn run(
     listener: &mut dyn Listener,
 ) -> Result<Outcome, RunError> {
     let mut state = State::new(loaded);
+    state.events_left = options.max_events;
     loaded.run_begin()?;
     state.gather(loaded);
     let mut outcome = Outcome::default();
@@ -101,10 +109,18 @@ pub fn run(
     }
     state.deliver(loaded, listener)?;
     listener.flush().map_err(RunError::Output)?;
+    if state.exit.is_none() {
+        if state.wants_symbols || prints_user_code(loaded) {
+            targets.pids().into_iter().for_each(|pid| state.symbols.remember(pid));
+        }
+        targets.resume().map_err(RunError::Wait)?;
+    }
 
     let mut losses = Reporter::default();
     let mut next_losses = Instant::now() + LOSSES_EVERY;
-    while state.exit.is_none() && !signals.caught() && !targets.all_gone() {
+    let end = options.at_most.map(|time| Instant::now() + time);
+    let over = || end.is_some_and(|end| Instant::now() >= end);
+    while state.exit.is_none() && !signals.caught() && !targets.all_gone() && !over() {
         let records = state.gather(loaded);
         state.deliver(loaded, listener)?;
         if state.exit.is_some() {
@@ -119,11 +135,12 @@ pub fn run(
         for text in targets.look_after(now, loaded, &mut state.symbols, state.wants_symbols) {
             state.tell(loaded, Message::Warning(&text), listener)?;
         }
-        let deadline = [Some(next_losses), loaded.next_deadline(), targets.next_deadline()];
+        let deadline = [Some(next_losses), end, loaded.next_deadline(), targets.next_deadline()];
         let deadline = deadline.into_iter().flatten().min().unwrap_or(next_losses);
         wait(loaded, targets, signals, records > 0, deadline).map_err(RunError::Wait)?;
     }
 
+    outcome.command = targets.end_command();
     loaded.detach()?;
     state.gather(loaded);
     state.deliver(loaded, listener)?;
@@ -151,6 +168,8 @@ struct State {
     /// Maps without keys that were zeroed: they are shown though they look untouched.
     zeroed: BTreeSet<u32>,
     exit: Option<u8>,
+    /// How many lines of `printf` may still come, if there is a limit.
+    events_left: Option<u64>,
     malformed: u64,
     symbols: Symbols,
     users: Users,
@@ -168,6 +187,7 @@ impl State {
             ends: Vec::new(),
             zeroed: BTreeSet::new(),
             exit: None,
+            events_left: None,
             malformed: 0,
             symbols: Symbols::new(),
             users: Users::default(),
@@ -249,7 +269,11 @@ impl State {
         listener: &mut dyn Listener,
     ) -> Result<(), RunError> {
         let message = match kind {
-            EventKind::Printf { format } => Message::Printf { event, format, fields },
+            EventKind::Printf { format } => {
+                self.tell(loaded, Message::Printf { event, format, fields }, listener)?;
+                self.count_event();
+                return Ok(());
+            }
             EventKind::PrintValue => match fields.values().next() {
                 Some(value) => Message::Value(value),
                 None => return Ok(()),
@@ -273,6 +297,16 @@ impl State {
             EventKind::System { format } => Message::System { format, fields },
         };
         self.tell(loaded, message, listener)
+    }
+
+    /// One line of `printf` less to come; the last one is an `exit()`.
+    fn count_event(&mut self) {
+        if let Some(left) = &mut self.events_left {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                self.exit = Some(0);
+            }
+        }
     }
 
     fn tell(
@@ -426,6 +460,11 @@ fn probe_count(loaded: &Loaded) -> usize {
         });
     }
     probes.len()
+}
+
+/// Whether events carry addresses of processes.
+fn prints_user_code(loaded: &Loaded) -> bool {
+    loaded.object().events.iter().any(|event| event.fields.iter().any(owners::is_user_code))
 }
 
 /// Waits for records, a signal, the end of a target or the deadline.

@@ -1,12 +1,14 @@
 //! One module a command; [`run`] is the table of contents.
 
 pub(crate) mod demo;
+mod diagnostics;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod info;
 pub(crate) mod list;
 mod manual;
 pub(crate) mod run;
+mod session;
 pub(crate) mod trace;
 pub(crate) mod validate;
 

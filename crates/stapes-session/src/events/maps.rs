@@ -72,11 +72,12 @@ impl<'a> MapContent<'a> {
                 Some(flag) => number(&bytes, flag as usize, 8) != 0,
                 None => true,
             };
-            let cell = Cell::merge(value, &bytes);
-            let untouched = key.is_empty() && cell.is_untouched() && !zeroed;
+            // Every aggregation that anything was added to has a byte that is not zero, but for sums of 0.
+            let aggregate = matches!(value, stapes_bpf::Value::Aggregate(_));
+            let untouched = aggregate && key.is_empty() && !zeroed && bytes.iter().all(|b| *b == 0);
             if assigned && !untouched {
                 let key = if key.is_empty() { Vec::new() } else { key_bytes };
-                content.entries.push(Entry { key, value: cell });
+                content.entries.push(Entry { key, value: Cell::merge(value, &bytes) });
             }
         }
         content.sort();
@@ -167,16 +168,6 @@ impl Cell {
                 }
                 Cell::Buckets(sums)
             }
-        }
-    }
-
-    /// Whether an aggregation holds nothing but zeros. A plain value says so itself ([`Map::set_flag`]).
-    fn is_untouched(&self) -> bool {
-        match self {
-            Cell::Plain(_) => false,
-            Cell::Number(n) => *n == 0,
-            Cell::Average { count, .. } | Cell::Stats { count, .. } => *count == 0,
-            Cell::Buckets(buckets) => buckets.iter().all(|n| *n == 0),
         }
     }
 }

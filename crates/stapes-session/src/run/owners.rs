@@ -50,7 +50,8 @@ fn collect(value: Value<'_>, pids: &mut BTreeSet<u32>) {
     }
 }
 
-fn is_user_code(ty: &Type) -> bool {
+/// Whether values of a type hold addresses of processes.
+pub(super) fn is_user_code(ty: &Type) -> bool {
     match ty {
         Type::UserStack { .. } | Type::UserSymbol => true,
         Type::Tuple(types) => types.iter().any(is_user_code),

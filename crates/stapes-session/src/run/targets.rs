@@ -1,20 +1,30 @@
 //! The processes that a session is about: those of `-p` and the command of `-c`.
 //!
+//! The command is held before its first instruction until everything is attached, see [`Spawned`]. It is ours: when the
+//! run ends before it does, it is told to end as well.
+//!
 //! The run ends when all of them are gone. Until then they are looked after: a library that was loaded meanwhile may
 //! have a semaphore that the kernel did not raise ([`Loaded::check_semaphores`]), and stacks need to know what is
 //! mapped where. Processes change most just after their start, so the pauses between the looks grow.
 
+use std::io;
 use std::os::fd::AsFd;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open, test_kill_process};
+use signal_hook::consts::{SIGKILL, SIGTERM};
 use stapes_bpf::Point;
 use stapes_kernel::Loaded;
+use stapes_process::{SpawnError, SpawnOptions, Spawned, Until};
 
 use super::owners::owners;
 use crate::symbols::Symbols;
+
+/// How long a command may take to end when it is asked to.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -23,6 +33,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Targets {
     processes: Vec<Watched>,
+    command: Option<Spawned>,
     next_look: Option<Instant>,
     pause: Duration,
 }
@@ -35,6 +46,11 @@ struct Watched {
 }
 
 impl Watched {
+    fn new(pid: u32) -> Self {
+        let id = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        Watched { pid, exit: id.and_then(|id| pidfd_open(id, PidfdFlags::empty()).ok()) }
+    }
+
     fn gone(&self) -> bool {
         let Some(exit) = &self.exit else {
             return Pid::from_raw(self.pid as i32).is_none_or(|pid| test_kill_process(pid).is_err());
@@ -47,17 +63,53 @@ impl Watched {
 impl Targets {
     /// Watches these processes from now on.
     pub fn watch(pids: &[u32]) -> Self {
-        let watched = |pid: &u32| {
-            let id = i32::try_from(*pid).ok().and_then(Pid::from_raw);
-            let exit = id.and_then(|id| pidfd_open(id, PidfdFlags::empty()).ok());
-            Watched { pid: *pid, exit }
-        };
-        Targets { processes: pids.iter().map(watched).collect(), next_look: None, pause: FIRST_PAUSE }
+        Targets {
+            processes: pids.iter().map(|pid| Watched::new(*pid)).collect(),
+            command: None,
+            next_look: None,
+            pause: FIRST_PAUSE,
+        }
     }
 
-    /// Their ids, in the order given.
-    pub fn pids(&self) -> impl Iterator<Item = u32> {
-        self.processes.iter().map(|p| p.pid)
+    /// Starts a command, held until the run has attached, and watches it as well.
+    ///
+    /// # Errors
+    /// The command cannot be started.
+    pub fn start(&mut self, argv: &[String], until: Until) -> Result<(), SpawnError> {
+        let spawned = Spawned::start(argv, &SpawnOptions { until })?;
+        self.processes.push(Watched::new(spawned.pid()));
+        self.command = Some(spawned);
+        Ok(())
+    }
+
+    /// Lets the command run.
+    pub(super) fn resume(&mut self) -> io::Result<()> {
+        self.command.as_mut().map_or(Ok(()), Spawned::resume)
+    }
+
+    /// Ends the command if it still runs, and says how it ended.
+    pub(super) fn end_command(&mut self) -> Option<ExitStatus> {
+        let command = self.command.as_mut()?;
+        if let Ok(Some(status)) = command.try_wait() {
+            return Some(status);
+        }
+        for (signal, patience) in [(SIGTERM, PATIENCE), (SIGKILL, Duration::MAX)] {
+            // Failing means that it has ended meanwhile.
+            let _ = command.signal(signal);
+            let until = Instant::now().checked_add(patience);
+            let timeout = until.and_then(|_| Timespec::try_from(patience).ok());
+            let exit = command.exit_fd();
+            let ended = poll(&mut [PollFd::from_borrowed_fd(exit, PollFlags::IN)], timeout.as_ref());
+            if matches!(ended, Ok(1..)) {
+                break;
+            }
+        }
+        command.wait().ok()
+    }
+
+    /// Their ids: those that were given, then the command's.
+    pub fn pids(&self) -> Vec<u32> {
+        self.processes.iter().map(|p| p.pid).collect()
     }
 
     /// Whether there were any and none is left.

@@ -5,6 +5,8 @@
 //! 6.942259 14378   14378   loop            tick             923056 0 hello world
 //! ```
 
+use stapes_session::binary::Probe;
+
 use super::spec::{Place, Spec};
 
 /// Which columns there are.
@@ -84,6 +86,30 @@ fn block(spec: &Spec, columns: Columns) -> String {
         Some(filter) => format!("{} {{ if ({filter}) {{ {print} }} }}\n", point(&spec.place)),
         None => format!("{} {{ {print} }}\n", point(&spec.place)),
     }
+}
+
+/// A format that prints every argument of a probe that can be printed; `None` where there is none.
+pub(crate) fn all_arguments(probe: &Probe) -> Option<(String, Vec<String>)> {
+    let (mut formats, mut arguments) = (Vec::new(), Vec::new());
+    let most = probe.sites.iter().map(|site| site.args.len()).max().unwrap_or(0);
+    for index in 0..most {
+        // Only what every site has, and what is no float.
+        let specs = probe.sites.iter().map(|site| site.args.get(index).and_then(|a| a.spec.as_ref().ok()));
+        let Some(specs) = specs.collect::<Option<Vec<_>>>() else { continue };
+        if specs.iter().any(|spec| spec.float) {
+            continue;
+        }
+        let signed = specs.iter().any(|spec| spec.signed);
+        let wide = specs.iter().all(|spec| spec.size == 8);
+        let conversion = match (signed, wide) {
+            (true, _) => "%d",
+            (false, true) => "%#x",
+            (false, false) => "%u",
+        };
+        formats.push(format!("arg{index}={conversion}"));
+        arguments.push(format!("arg{index}"));
+    }
+    (!formats.is_empty()).then(|| (format!("\"{}\"", formats.join(" ")), arguments))
 }
 
 /// The attach point.

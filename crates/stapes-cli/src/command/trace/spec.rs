@@ -273,7 +273,10 @@ mod tests {
         assert_eq!(spec.filter.as_deref(), Some("arg0 > 5"));
         assert_eq!(spec.format, format(r#""arg1 %d %s""#, &["arg0", "str(arg2)"]));
         let spec = parse(r#"r:/bin/bash:readline "%s", str(retval)"#).unwrap();
-        assert_eq!(spec.place, Place::Function { path: "/bin/bash".into(), function: "readline".into(), ret: true });
+        assert_eq!(
+            spec.place,
+            Place::Function { path: "/bin/bash".into(), function: "readline".into(), ret: true }
+        );
         assert_eq!(spec.format, format(r#""%s""#, &["str(retval)"]));
         assert!(parse("u:x:n (arg0)").unwrap_err().contains("counts arguments from 1"));
     }
