@@ -8,6 +8,9 @@
 //! first one that a copy from or to it would like, so that the copy goes away; then R5 to R0; then R6 to R9, the only
 //! ones that live across calls.
 //!
+//! Where registers suffice, both sides of a copy are taken together from the start (a *group*), if their ranges never
+//! overlap; if that leaves one without a place, everything is tried with each by itself.
+//!
 //! One that finds none is *spilled*. If all it ever holds is one constant, that is set again before each use.
 //! Otherwise its value lives on the stack: each operation that reads or writes it gets a short-lived register
 //! of its own with a load before or a store behind. Then everything is done again with the changed code.
@@ -52,7 +55,9 @@ pub(super) fn allocate(code: &mut Code, spill_base: u32) -> Option<Allocation> {
     let mut spilled = 0;
     loop {
         let liveness = Liveness::of(code);
-        match assign(code, &liveness, &short) {
+        let apart = || Groups::apart(code.registers);
+        let joined = assign(code, &liveness, &short, Groups::joined(code, &liveness));
+        match joined.or_else(|_| assign(code, &liveness, &short, apart())) {
             Ok(places) => {
                 rewrite(code, &places);
                 return Some(Allocation { spilled });
@@ -113,19 +118,73 @@ fn remove_dead(code: &mut Code) {
     }
 }
 
-/// Tries to find a register for each virtual one; those without one otherwise.
-fn assign(code: &Code, liveness: &Liveness, short: &[bool]) -> Result<Vec<u8>, Vec<u32>> {
+/// Virtual registers that get one place together.
+struct Groups {
+    /// For each virtual register the one that stands for its group.
+    heads: Vec<u32>,
+    /// The ranges of groups of several, by head.
+    ranges: BTreeMap<u32, Vec<Range>>,
+}
+
+impl Groups {
+    /// Each by itself.
+    fn apart(registers: u32) -> Groups {
+        Groups { heads: (0..registers).collect(), ranges: BTreeMap::new() }
+    }
+
+    /// Both sides of copies together, where their ranges allow it.
+    fn joined(code: &Code, liveness: &Liveness) -> Groups {
+        let mut groups = Groups::apart(code.registers);
+        for (op, _) in code.blocks.iter().flat_map(|b| &b.ops) {
+            let Some((to, from)) = op.copy() else { continue };
+            let Some((to, from)) = to.index().zip(from.index()) else { continue };
+            let (one, other) = (groups.head(to), groups.head(from));
+            if one == other {
+                continue;
+            }
+            let both = merged(groups.ranges(one, liveness), groups.ranges(other, liveness));
+            if let Some(both) = both {
+                groups.ranges.remove(&other);
+                groups.ranges.insert(one, both);
+                groups.heads[other as usize] = one;
+            }
+        }
+        (0..code.registers).for_each(|v| groups.heads[v as usize] = groups.head(v));
+        groups
+    }
+
+    fn head(&self, mut v: u32) -> u32 {
+        while self.heads[v as usize] != v {
+            v = self.heads[v as usize];
+        }
+        v
+    }
+
+    fn ranges<'a>(&'a self, head: u32, liveness: &'a Liveness) -> &'a [Range] {
+        self.ranges.get(&head).unwrap_or(&liveness.ranges[head as usize])
+    }
+}
+
+/// The ranges of both, unless they overlap.
+fn merged(a: &[Range], b: &[Range]) -> Option<Vec<Range>> {
+    let mut all: Vec<Range> = a.iter().chain(b).copied().collect();
+    all.sort_unstable();
+    all.is_sorted_by(|first, second| first.1 <= second.0).then_some(all)
+}
+
+/// Tries to find a register for each group; the virtual registers that found none otherwise.
+fn assign(code: &Code, liveness: &Liveness, short: &[bool], groups: Groups) -> Result<Vec<u8>, Vec<u32>> {
     let mut taken: [BTreeMap<u32, u32>; 10] =
         std::array::from_fn(|r| liveness.fixed[r].iter().copied().collect());
-    let weights = weights(code, liveness, short);
-    let copies = copies(code);
-    let mut order: Vec<u32> =
-        (0..code.registers).filter(|v| !liveness.ranges[*v as usize].is_empty()).collect();
+    let weights = weights(code, liveness, short, &groups);
+    let copies = copies(code, &groups);
+    let heads = (0..code.registers).filter(|v| groups.heads[*v as usize] == *v);
+    let mut order: Vec<u32> = heads.filter(|v| !liveness.ranges[*v as usize].is_empty()).collect();
     order.sort_by(|a, b| weights[*b as usize].total_cmp(&weights[*a as usize]).then(a.cmp(b)));
     let mut places = vec![u8::MAX; code.registers as usize];
     let mut spills = Vec::new();
     for v in order {
-        let ranges = &liveness.ranges[v as usize];
+        let ranges = groups.ranges(v, liveness);
         let physical = |v: u32| copies[v as usize].iter().filter_map(Register::number);
         let partners = || copies[v as usize].iter().filter_map(Register::index);
         let placed = partners().map(|other| places[other as usize]);
@@ -139,6 +198,7 @@ fn assign(code: &Code, liveness: &Liveness, short: &[bool]) -> Result<Vec<u8>, V
             None => spills.push(v),
         }
     }
+    (0..places.len()).for_each(|v| places[v] = places[groups.heads[v] as usize]);
     if spills.is_empty() { Ok(places) } else { Err(spills) }
 }
 
@@ -152,14 +212,14 @@ fn is_free(taken: &BTreeMap<u32, u32>, ranges: &[Range]) -> bool {
         .all(|(start, end)| taken.range(..end).next_back().is_none_or(|(_, taken_end)| taken_end <= start))
 }
 
-/// How much each virtual register is worth a place: accesses, tenfold in each loop around them, per position.
-fn weights(code: &Code, liveness: &Liveness, short: &[bool]) -> Vec<f64> {
+/// How much each group is worth a place, by head: accesses, tenfold in each loop around them, per position.
+fn weights(code: &Code, liveness: &Liveness, short: &[bool], groups: &Groups) -> Vec<f64> {
     let mut weights = vec![0.0; code.registers as usize];
     let frequencies = frequencies(code);
     for (block, frequency) in code.blocks.iter().zip(frequencies) {
         let mut count = |register: Register| {
             if let Register::Virtual(v) = register {
-                weights[v as usize] += frequency;
+                weights[groups.heads[v as usize] as usize] += frequency;
             }
         };
         for (op, _) in &block.ops {
@@ -168,8 +228,11 @@ fn weights(code: &Code, liveness: &Liveness, short: &[bool]) -> Vec<f64> {
         block.end.registers(count);
     }
     for (v, weight) in weights.iter_mut().enumerate() {
-        let length: u32 = liveness.ranges[v].iter().map(|(start, end)| end - start).sum();
-        *weight = if short[v] { f64::INFINITY } else { *weight / f64::from(length.max(1)) };
+        let length: u32 = groups.ranges(v as u32, liveness).iter().map(|(start, end)| end - start).sum();
+        *weight /= f64::from(length.max(1));
+    }
+    for v in (0..short.len()).filter(|v| short[*v]) {
+        weights[groups.heads[v] as usize] = f64::INFINITY;
     }
     weights
 }
@@ -193,13 +256,17 @@ fn frequencies(code: &Code) -> Vec<f64> {
         .collect()
 }
 
-/// For each virtual register what it is copied from or to.
-fn copies(code: &Code) -> Vec<Vec<Register>> {
+/// For each group, by head, what it is copied from or to outside of itself.
+fn copies(code: &Code, groups: &Groups) -> Vec<Vec<Register>> {
     let mut copies = vec![Vec::new(); code.registers as usize];
+    let head = |register: Register| match register {
+        Register::Virtual(v) => Register::Virtual(groups.heads[v as usize]),
+        physical => physical,
+    };
     for (op, _) in code.blocks.iter().flat_map(|b| &b.ops) {
         let Some((to, from)) = op.copy() else { continue };
-        for (one, other) in [(to, from), (from, to)] {
-            if let Register::Virtual(v) = one {
+        for (one, other) in [(head(to), head(from)), (head(from), head(to))] {
+            if let (Register::Virtual(v), true) = (one, one != other) {
                 copies[v as usize].push(other);
             }
         }

@@ -81,11 +81,9 @@ pub(super) fn reverse_postorder(function: &Function) -> Vec<usize> {
     let mut order = Vec::with_capacity(function.blocks.len());
     let mut seen = Bits::new(function.blocks.len());
     seen.insert(0);
-    let successors = |block: usize| {
-        let mut next: Vec<usize> = function.blocks[block].end.successors().map(|b| b.0 as usize).collect();
-        // The last to be visited comes first in the order: the way that `then` goes falls through.
-        next.reverse();
-        next
+    // What is visited last stands first: the way that `then` goes follows its branch.
+    let successors = |block: usize| -> Vec<usize> {
+        function.blocks[block].end.successors().map(|b| b.0 as usize).collect()
     };
     let mut stack = vec![(0, successors(0))];
     while let Some((block, left)) = stack.last_mut() {

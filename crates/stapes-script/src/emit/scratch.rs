@@ -27,7 +27,7 @@
 //!   claim:  index = 0                          try:   old = compare_exchange [piece], 0, 1
 //!   look:   [key] = index                             if old == 0 then body else next
 //!           piece = map_lookup_elem(...)       next:  index += 1
-//!           if piece == 0 then busy else try          if index < PIECES then look else busy
+//!           if piece != 0 then try else busy          if index < PIECES then look else busy
 //! ```
 
 use super::dominators::{Dominators, reverse_postorder};
@@ -92,7 +92,7 @@ pub(super) fn claim(function: &mut Function, places: &[Option<u32>], maps: &Maps
     let mut claim = vec![
         block(
             vec![store_key(Value::Reg(index)), lookup(piece, maps.scratch)],
-            branch(CompareOp::Eq, piece, Value::Imm(0), busy, attempt),
+            branch(CompareOp::Ne, piece, Value::Imm(0), attempt, busy),
         ),
         block(
             vec![Inst::CompareExchange {
@@ -109,7 +109,7 @@ pub(super) fn claim(function: &mut Function, places: &[Option<u32>], maps: &Maps
         ),
         block(
             vec![store_key(Value::Imm(i64::from(maps.loss))), lookup(counter, maps.lost)],
-            branch(CompareOp::Eq, counter, Value::Imm(0), out, count),
+            branch(CompareOp::Ne, counter, Value::Imm(0), count, out),
         ),
         block(
             vec![Inst::AtomicAdd { to: in_register(counter), src: Value::Imm(1), width: Width::B8 }],

@@ -98,11 +98,11 @@ fn a_comparison_that_only_decides_a_branch_is_the_branch() {
             uprobe
                    ; source 0
                 0: r5 = *(u64 *)(r1 + 112)
-                1: if r5 s> 10 goto +2
-                2: r0 = 0
-                3: exit
-                4: r0 = 1
-                5: if r5 != 12 goto +1
+                1: if r5 s<= 10 goto +4
+                2: r0 = 1
+                3: if r5 != 12 goto +1
+                4: r0 = 0
+                5: exit
                 6: r0 = 0
                 7: exit
         "#]],
@@ -219,15 +219,14 @@ fn bounds_are_jumps_that_the_verifier_understands() {
                 5: *(u64 *)(r10 - 24) = 0
                 6: *(u64 *)(r10 - 16) = 0
                 7: *(u64 *)(r10 - 8) = 0
-                8: r5 = *(u64 *)(r1 + 112)
-                9: r4 = r5
-               10: if r4 <= 63 goto +1
-               11: r4 = 63
-               12: r5 = r10
-               13: r5 += -64
-               14: r5 += r4
-               15: r0 = *(u8 *)(r5 + 0)
-               16: exit
+                8: r4 = *(u64 *)(r1 + 112)
+                9: if r4 <= 63 goto +1
+               10: r4 = 63
+               11: r5 = r10
+               12: r5 += -64
+               13: r5 += r4
+               14: r0 = *(u8 *)(r5 + 0)
+               15: exit
         "#]],
     );
 }
@@ -260,28 +259,23 @@ fn signed_division_is_emulated_where_it_is_missing() {
         expect![[r#"
             uprobe
                    ; source 0
-                0: r5 = *(u64 *)(r1 + 112)
-                1: r3 = *(u64 *)(r1 + 104)
-                2: r2 = r5
-                3: r2 s>>= 63
-                4: r5 ^= r2
-                5: r1 = r5
-                6: r1 -= r2
-                7: r4 = r3
-                8: r4 s>>= 63
-                9: r5 = r3
-               10: r5 ^= r4
-               11: r3 = r5
-               12: r3 -= r4
-               13: r2 ^= r4
-               14: r5 = r1
-               15: r5 /= r3
-               16: r5 ^= r2
-               17: r0 = r5
-               18: r0 -= r2
-               19: r0 <<= 56
-               20: r0 s>>= 56
-               21: exit
+                0: r0 = *(u64 *)(r1 + 112)
+                1: r4 = *(u64 *)(r1 + 104)
+                2: r3 = r0
+                3: r3 s>>= 63
+                4: r0 ^= r3
+                5: r0 -= r3
+                6: r5 = r4
+                7: r5 s>>= 63
+                8: r4 ^= r5
+                9: r4 -= r5
+               10: r3 ^= r5
+               11: r0 /= r4
+               12: r0 ^= r3
+               13: r0 -= r3
+               14: r0 <<= 56
+               15: r0 s>>= 56
+               16: exit
         "#]],
     );
 }
@@ -364,33 +358,33 @@ fn slots_that_do_not_fit_are_claimed_where_they_are_needed_and_released_at_each_
             uprobe
                    ; source 0
                 0: r8 = *(u64 *)(r1 + 112)
-                1: if r8 == 0 goto +38
-                2: r6 = 0
-                3: *(u32 *)(r10 - 8) = r6
+                1: if r8 == 0 goto +20
+                2: r7 = 0
+                3: *(u32 *)(r10 - 8) = r7
                 4: r1 = map 4
                 6: r2 = r10
                 7: r2 += -8
                 8: call 1
-                9: r7 = r0
-               10: if r7 == 0 goto +18
+                9: r6 = r0
+               10: if r6 == 0 goto +18
                11: r5 = 1
                12: r0 = 0
-               13: r0 = cmpxchg_64(r7 + 0, r0, r5)
-               14: if r0 == 0 goto +3
-               15: r6 += 1
-               16: if r6 < 8 goto -14
-               17: goto +11
-               18: r1 = r7
-               19: r1 += 8
-               20: r2 = 600
-               21: r3 = r8
-               22: call 114
-               23: if r0 s< 0 goto +3
-               24: r0 = *(u8 *)(r7 + 8)
-               25: *(u64 *)(r7 + 0) = 0
+               13: r0 = cmpxchg_64(r6 + 0, r0, r5)
+               14: if r0 != 0 goto +12
+               15: r1 = r6
+               16: r1 += 8
+               17: r2 = 600
+               18: r3 = r8
+               19: call 114
+               20: if r0 s>= 0 goto +3
+               21: *(u64 *)(r6 + 0) = 0
+               22: r0 = 0
+               23: exit
+               24: r0 = *(u8 *)(r6 + 8)
+               25: *(u64 *)(r6 + 0) = 0
                26: exit
-               27: *(u64 *)(r7 + 0) = 0
-               28: goto +11
+               27: r7 += 1
+               28: if r7 < 8 goto -26
                29: *(u32 *)(r10 - 8) = 0
                30: r1 = map 3
                32: r2 = r10
@@ -401,8 +395,6 @@ fn slots_that_do_not_fit_are_claimed_where_they_are_needed_and_released_at_each_
                37: lock *(u64 *)(r0 + 0) += r5
                38: r0 = 0
                39: exit
-               40: r0 = 0
-               41: exit
         "#]],
     );
 }
