@@ -194,7 +194,8 @@ impl Search<'_> {
             false => process::open_regular(path).map_err(|e| words(&e))?.0,
         };
         match facts::read(&file, self.detail) {
-            Ok(facts) if !self.counts(&facts) => Ok(None),
+            // Nobody runs a file of debug information, and nothing can be attached to it.
+            Ok(facts) if !self.counts(&facts) || lenient && facts.debug_only => Ok(None),
             Ok(facts) => Ok(Some(Found {
                 id: file.metadata().map(|m| FileId::of(&m)).map_err(|e| words(&e))?,
                 name: path.to_path_buf(),

@@ -115,6 +115,9 @@ impl Process {
             Err(e) => return Err(ProcessError { pid, name: None, kind: e.into() }),
         };
         let fail = |kind| ProcessError { pid, name: Some(status.name.clone()), kind };
+        if !status.memory && !status.zombie {
+            return Err(fail(ProcessErrorKind::KernelThread));
+        }
         let mut process = Process {
             pid,
             inner_pid: status.inner_pid.unwrap_or(pid),
@@ -129,7 +132,7 @@ impl Process {
                     process.mappings = mappings;
                 }
                 None if status.zombie => return Err(fail(ProcessErrorKind::Zombie)),
-                None => return Err(fail(process.why_empty())),
+                None => return Err(fail(ProcessErrorKind::Gone)),
             }
         }
         Ok(process)
@@ -243,15 +246,6 @@ impl Process {
             (!mappings.is_empty()).then_some((folder, mappings))
         })
     }
-
-    fn why_empty(&self) -> ProcessErrorKind {
-        match fs::read_link(self.exe()) {
-            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => ProcessErrorKind::Denied,
-            // A kernel thread has no program; an exiting process has lost it and soon its folder.
-            Err(_) if self.folder.join("status").exists() => ProcessErrorKind::KernelThread,
-            _ => ProcessErrorKind::Gone,
-        }
-    }
 }
 
 /// The ids of all processes, in order.
@@ -287,6 +281,8 @@ fn read_maps(folder: &Path) -> io::Result<Vec<Mapping>> {
 struct Status {
     name: String,
     zombie: bool,
+    /// Whether it has memory of its own; threads of the kernel and what has exited do not.
+    memory: bool,
     inner_pid: Option<u32>,
 }
 
@@ -303,6 +299,7 @@ impl Status {
         Status {
             name: field("Name").to_owned(),
             zombie: field("State").starts_with(['Z', 'X']),
+            memory: !field("VmSize").is_empty(),
             inner_pid: field("NSpid").split_whitespace().next_back().and_then(|pid| pid.parse().ok()),
         }
     }

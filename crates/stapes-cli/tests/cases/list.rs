@@ -300,3 +300,29 @@ fn broken_files_are_errors_with_a_place() {
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 2);
     assert!(String::from_utf8(output.stderr).unwrap().starts_with("skipped: "));
 }
+
+#[test]
+fn debug_information_is_not_taken_for_a_program() {
+    let test = "debug_information_is_not_taken_for_a_program";
+    if !can_compile(test) || !have(test, &["objcopy"]) {
+        return;
+    }
+    let dir = folder();
+    let program = compile(dir.path(), "target", TARGET, &["-g"]);
+    let debug = dir.path().join("target.debug");
+    assert!(
+        Command::new("objcopy")
+            .arg("--only-keep-debug")
+            .arg(&program)
+            .arg(&debug)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let listed = |path: &std::path::Path| stapes_ok(&["list".as_ref(), path.as_os_str()]);
+    let folder = listed(dir.path());
+    assert_eq!(folder.lines().count(), 2, "{folder}");
+    assert!(!folder.contains(".debug:"), "{folder}");
+    // Asked for by name, it shows its notes.
+    assert_eq!(listed(&debug).lines().count(), 2);
+}

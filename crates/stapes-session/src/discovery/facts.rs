@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 
-use stapes_binary::elf::{Elf, PT_LOAD, Segment};
+use stapes_binary::elf::{Elf, PT_LOAD, SHT_NOBITS, Segment};
 use stapes_binary::notes::{self, BuildId};
 use stapes_binary::site::{self, SiteCode};
 use stapes_binary::symbols::{self, Symbols};
@@ -34,6 +34,8 @@ pub struct Facts {
     pub probes: Vec<ProbeFacts>,
     /// How many notes could not be read, or are not as they should be; [`crate::validate`] says more.
     pub problems: usize,
+    /// Whether it is the debug information of another file, with notes but without code (`objcopy --only-keep-debug`).
+    pub debug_only: bool,
     /// The segments that are loaded.
     pub segments: Vec<Segment>,
 }
@@ -76,6 +78,9 @@ impl SiteFacts {
 /// Bytes of code that are read at a site: a few instructions.
 pub const CODE_BYTES: u64 = 32;
 
+/// `SHF_EXECINSTR`: the section is code.
+const SHF_EXECINSTR: u64 = 4;
+
 /// Reads the probes of a file.
 ///
 /// # Errors
@@ -101,6 +106,7 @@ pub fn read(file: &File, detail: Detail) -> Result<Facts, FactsError> {
         machine: notes.machine,
         build_id: notes.build_id,
         problems: notes.problems.len(),
+        debug_only: elf.sections.iter().any(|s| s.kind == SHT_NOBITS && s.flags & SHF_EXECINSTR != 0),
         segments: elf.segments.iter().filter(|s| s.kind == PT_LOAD).copied().collect(),
         probes: notes.probes.into_iter().map(probe_facts).collect(),
     })

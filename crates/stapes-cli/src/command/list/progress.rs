@@ -34,7 +34,7 @@ impl Bar {
 
 fn spinner() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} files looked at, {per_sec}") {
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} files looked at") {
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(100));
