@@ -253,7 +253,8 @@ impl<'l, 'a> Body<'l, 'a> {
     }
 
     /// The place in the source from which the next instructions come.
-    pub(super) fn at(&mut self, span: Span) {
-        self.code.at(span);
+    /// Gives the place until now, to go back to.
+    pub(super) fn at(&mut self, span: Span) -> Span {
+        self.code.at(span)
     }
 }

@@ -37,8 +37,9 @@ impl Builder {
     }
 
     /// The place in the source from which the next instructions come.
-    pub(super) fn at(&mut self, span: Span) {
-        self.span = span;
+    /// Gives the place until now, to go back to.
+    pub(super) fn at(&mut self, span: Span) -> Span {
+        std::mem::replace(&mut self.span, span)
     }
 
     /// A new register.

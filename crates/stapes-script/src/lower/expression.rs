@@ -21,7 +21,13 @@ pub(super) fn shape(ty: &Type) -> (Width, bool) {
 impl Body<'_, '_> {
     /// The value of an expression whose type fits a register.
     pub(super) fn scalar(&mut self, expr: &Expr) -> Value {
-        self.at(expr.span);
+        let around = self.at(expr.span);
+        let value = self.scalar_of(expr);
+        self.at(around);
+        value
+    }
+
+    fn scalar_of(&mut self, expr: &Expr) -> Value {
         match &expr.kind {
             ExprKind::Int(value) => Value::Imm(*value),
             ExprKind::Variable(variable) => match self.home(*variable) {
@@ -95,8 +101,10 @@ impl Body<'_, '_> {
             }
             ExprKind::Stack(table) => self.stack_key(*table),
             ExprKind::StackLength(stack, table) => {
-                self.at(stack.span);
-                self.stack_length(*table)
+                let around = self.at(stack.span);
+                let length = self.stack_length(*table);
+                self.at(around);
+                length
             }
             ExprKind::Delete(element) => self.delete(element),
             ExprKind::MapLength(map) => {

@@ -25,7 +25,12 @@ const COPIED_INLINE: u32 = 64;
 impl Body<'_, '_> {
     /// Stores a value as `ty` (its own type or one that holds it), padded with zeroes.
     pub(super) fn write(&mut self, expr: &Expr, ty: &Type, to: Address) {
-        self.at(expr.span);
+        let around = self.at(expr.span);
+        self.write_of(expr, ty, to);
+        self.at(around);
+    }
+
+    fn write_of(&mut self, expr: &Expr, ty: &Type, to: Address) {
         if is_scalar(ty) {
             let value = self.scalar(expr);
             return self.code.store(to, value, shape(ty).0);
@@ -148,7 +153,13 @@ impl Body<'_, '_> {
     /// Writes a string of at most `room` bytes with its NUL. Gives its length without the NUL, or more where the rest
     /// is zeroes. Padded, everything behind it up to `room` becomes 0.
     pub(super) fn write_string(&mut self, expr: &Expr, to: Address, room: u32, padded: bool) -> Value {
-        self.at(expr.span);
+        let around = self.at(expr.span);
+        let length = self.write_string_of(expr, to, room, padded);
+        self.at(around);
+        length
+    }
+
+    fn write_string_of(&mut self, expr: &Expr, to: Address, room: u32, padded: bool) -> Value {
         let Type::Str { size } = expr.ty else { return Value::Imm(0) };
         match &expr.kind {
             ExprKind::Str(text) => {

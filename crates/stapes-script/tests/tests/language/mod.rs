@@ -2,4 +2,5 @@
 
 mod accept;
 mod ir;
+mod values;
 pub(crate) mod world;
