@@ -116,20 +116,20 @@ impl<'a> Checker<'a> {
 
     /// The operation on two checked operands.
     pub(super) fn binary_of(&mut self, op: AstOp, a: Expr, b: Expr, span: Span) -> Option<Expr> {
-        if let AstOp::Eq | AstOp::Ne = op {
-            if !is_number(&a.ty) || !is_number(&b.ty) {
-                return self.equality(op == AstOp::Eq, a, b, span);
-            }
+        if let AstOp::Eq | AstOp::Ne = op
+            && (!is_number(&a.ty) || !is_number(&b.ty))
+        {
+            return self.equality(op == AstOp::Eq, a, b, span);
         }
         for operand in [&a, &b] {
             if !is_number(&operand.ty) {
                 return self.refuse(diag::operand_type(operand.span, text(op), &operand.ty));
             }
         }
-        if let AstOp::Div | AstOp::Mod = op {
-            if b.constant() == Some(0) {
-                return self.refuse(diag::division_by_zero(b.span));
-            }
+        if let AstOp::Div | AstOp::Mod = op
+            && b.constant() == Some(0)
+        {
+            return self.refuse(diag::division_by_zero(b.span));
         }
         let sign_matters =
             matches!(op, AstOp::Div | AstOp::Mod | AstOp::Lt | AstOp::Le | AstOp::Gt | AstOp::Ge);

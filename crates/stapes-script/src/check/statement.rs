@@ -167,10 +167,7 @@ impl<'a> Checker<'a> {
         if self.block.scopes.last().is_some_and(|scope| scope.contains_key(&name.text)) {
             return self.refuse(diag::redeclared(name.span, &name.text));
         }
-        let value = match value {
-            Some(value) => Some(self.value(value)),
-            None => None,
-        };
+        let value = value.map(|value| self.value(value));
         let declared = match ty {
             Some(ty) => match types::resolve(ty, self.options.max_strlen) {
                 Some(resolved) => Some(resolved),

@@ -98,21 +98,21 @@ fn whole_map<'a>(checker: &mut Checker<'a>, call: &Call<'a>) -> Option<u32> {
 /// `print(value)`, `print(@map)`, `print(@map, top)`, `print(@map, top, divisor)`, `print(@map[key])`.
 pub(super) fn print<'a>(checker: &mut Checker<'a>, call: &Call<'a>) -> Option<Checked> {
     let (first, rest) = call.arguments.split_first()?;
-    if let AstKind::Map { keys, .. } = &first.kind {
-        if keys.is_empty() {
-            let map = whole_map(checker, call)?;
-            let limit = i64::from(u32::MAX);
-            let top = match rest.first() {
-                Some(top) => checker.constant(top, "how many entries to print", (0, limit))? as u32,
-                None => 0,
-            };
-            let divisor = match rest.get(1) {
-                // bpftrace takes 0 as 1.
-                Some(by) => (checker.constant(by, "the divisor of print()", (0, limit))? as u32).max(1),
-                None => 1,
-            };
-            return emit(EventKind::PrintMap { map, top, divisor }, Vec::new());
-        }
+    if let AstKind::Map { keys, .. } = &first.kind
+        && keys.is_empty()
+    {
+        let map = whole_map(checker, call)?;
+        let limit = i64::from(u32::MAX);
+        let top = match rest.first() {
+            Some(top) => checker.constant(top, "how many entries to print", (0, limit))? as u32,
+            None => 0,
+        };
+        let divisor = match rest.get(1) {
+            // bpftrace takes 0 as 1.
+            Some(by) => (checker.constant(by, "the divisor of print()", (0, limit))? as u32).max(1),
+            None => 1,
+        };
+        return emit(EventKind::PrintMap { map, top, divisor }, Vec::new());
     }
     if let Some(extra) = rest.first() {
         return checker.refuse(diag::not_a_map(extra.span, "print"));

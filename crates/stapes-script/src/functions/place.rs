@@ -28,24 +28,24 @@ pub(super) fn ustack<'a>(checker: &mut Checker<'a>, call: &Call<'a>) -> Option<C
 fn stack<'a>(checker: &mut Checker<'a>, call: &Call<'a>, kernel: bool) -> Option<Checked> {
     let mut mode = StackMode::default();
     let mut rest = call.arguments;
-    if let [first, others @ ..] = call.arguments {
-        if let AstKind::Ident(name) = &first.kind {
-            mode = match name.text.as_str() {
-                "bpftrace" => StackMode::Bpftrace,
-                "perf" => StackMode::Perf,
-                "raw" => StackMode::Raw,
-                _ => {
-                    let wanted = "a mode: bpftrace, perf or raw";
-                    return checker.refuse(diag::argument_type(
-                        first.span,
-                        &call.name.text,
-                        wanted,
-                        "something else",
-                    ));
-                }
-            };
-            rest = others;
-        }
+    if let [first, others @ ..] = call.arguments
+        && let AstKind::Ident(name) = &first.kind
+    {
+        mode = match name.text.as_str() {
+            "bpftrace" => StackMode::Bpftrace,
+            "perf" => StackMode::Perf,
+            "raw" => StackMode::Raw,
+            _ => {
+                let wanted = "a mode: bpftrace, perf or raw";
+                return checker.refuse(diag::argument_type(
+                    first.span,
+                    &call.name.text,
+                    wanted,
+                    "something else",
+                ));
+            }
+        };
+        rest = others;
     }
     let frames = match rest {
         [] => MAX_FRAMES,

@@ -85,10 +85,10 @@ impl Body<'_, '_> {
 
     /// Where a value that does not fit a register is; if it is nowhere yet, it is written to a temporary slot.
     pub(super) fn place(&mut self, expr: &Expr) -> Address {
-        if let ExprKind::Variable(variable) = &expr.kind {
-            if let Home::Slot(slot) = self.home(*variable) {
-                return at_slot(slot);
-            }
+        if let ExprKind::Variable(variable) = &expr.kind
+            && let Home::Slot(slot) = self.home(*variable)
+        {
+            return at_slot(slot);
         }
         let to = self.code.temporary(expr.ty.size());
         match &expr.kind {
@@ -278,7 +278,11 @@ impl Body<'_, '_> {
             let flags = number(if padded { PAD_ZEROS } else { 0 });
             let arguments =
                 vec![Argument::Address(to), Argument::Value(limit), Argument::Value(pointer), flags];
-            self.code.call_kernel("bpf_copy_from_user_str", arguments)
+            let taken = self.code.call_kernel("bpf_copy_from_user_str", arguments);
+            // It returns an `int`: the upper half of the register is not its sign.
+            let dst = self.code.register();
+            self.code.push(Inst::Extend { dst, src: Value::Reg(taken), width: Width::B4, signed: true });
+            dst
         } else {
             self.read_memory(Helper::ProbeReadUserStr, to, limit, Argument::Value(pointer))
         };
@@ -406,7 +410,7 @@ impl Body<'_, '_> {
             let offset = from.offset as usize + done;
             let width = [(8, Width::B8), (4, Width::B4), (2, Width::B2), (1, Width::B1)]
                 .into_iter()
-                .find(|(bytes, _)| offset % bytes == 0 && wanted.len() - done >= *bytes)
+                .find(|(bytes, _)| offset.is_multiple_of(*bytes) && wanted.len() - done >= *bytes)
                 .unwrap_or((1, Width::B1));
             let (bytes, width) = width;
             let word =

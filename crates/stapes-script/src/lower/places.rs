@@ -78,10 +78,8 @@ pub(super) fn of_spec(host: Arch, arch: Arch, pc: u64, spec: &ArgSpec) -> Result
                 memory.index = Some((offset, size, *scale));
             }
             match base {
-                Some(register) if register.class == RegisterClass::InstructionPointer => {
-                    if symbol.is_none() {
-                        return Err("it is relative to an instruction that the note does not name");
-                    }
+                Some(register) if register.class == RegisterClass::InstructionPointer && symbol.is_none() => {
+                    return Err("it is relative to an instruction that the note does not name");
                 }
                 Some(register) => memory.base = Some(saved(host, arch, register)?),
                 None => {}

@@ -161,7 +161,7 @@ fn a_record_with_a_string_is_built_first() {
     check(
         "usdt:/app:p:text { printf(\"%s\\n\", str(arg0)); }",
         expect![[r#"
-            function usdt_0 uprobe sleepable registers 8
+            function usdt_0 uprobe sleepable registers 9
               slot s0 80
               slot s1 8
             b0:
@@ -169,28 +169,29 @@ fn a_record_with_a_string_is_built_first() {
               store u64 [s0 + 0], 0                            # 19..44
               v0 = load u64 [context + 112]                    # 38..42
               v1 = call kfunc bpf_copy_from_user_str([s0 + 16], 64, v0, 0) # 34..43
-              if v1 sgt 0 then b1 else b2
+              v2 = extend i32 v1                               # 34..43
+              if v2 sgt 0 then b1 else b2
             b1:
-              v2 = sub v1, 1                                   # 34..43
+              v3 = sub v2, 1                                   # 34..43
               jump b3
             b2:
-              v2 = 0                                           # 34..43
+              v3 = 0                                           # 34..43
               jump b3
             b3:
-              v3 = bound v2, 63                                # 34..43
-              store u32 [s0 + 8], v3                           # 19..44
-              v4 = add 16, v3                                  # 19..44
-              v5 = bound v4, 80                                # 19..44
-              v6 = call ringbuf_output(map 0, [s0 + 0], v5, 0) # 19..44
-              if v6 slt 0 then b4 else b5
+              v4 = bound v3, 63                                # 34..43
+              store u32 [s0 + 8], v4                           # 19..44
+              v5 = add 16, v4                                  # 19..44
+              v6 = bound v5, 80                                # 19..44
+              v7 = call ringbuf_output(map 0, [s0 + 0], v6, 0) # 19..44
+              if v7 slt 0 then b4 else b5
             b4:
               store u32 [s1 + 0], 0                            # 19..44
-              v7 = call map_lookup_elem(map 1, [s1 + 0])       # 19..44
-              if v7 ne 0 then b6 else b7
+              v8 = call map_lookup_elem(map 1, [s1 + 0])       # 19..44
+              if v8 ne 0 then b6 else b7
             b5:
               jump b8
             b6:
-              atomic_add u64 [v7 + 0], 1                       # 19..44
+              atomic_add u64 [v8 + 0], 1                       # 19..44
               jump b9
             b7:
               jump b9

@@ -230,7 +230,7 @@ fn histograms_count_in_the_right_bucket() {
 /// Counts each value in a histogram of its own key.
 fn check_buckets(values: &[i64], function: &str, wanted: &[u32], buckets: u32) {
     let world = World::new();
-    for (values, wanted) in values.chunks(64).zip(wanted.chunks(64)) {
+    for (values, wanted) in values.chunks(16).zip(wanted.chunks(16)) {
         let mut source = String::from("BEGIN { @v = 0; ");
         for (index, value) in values.iter().enumerate() {
             source += &format!("@v = {}; @h[{index}] = {function}; ", literal(*value));

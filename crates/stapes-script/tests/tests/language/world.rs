@@ -1,6 +1,6 @@
 //! A small world for scripts: the probes that exist in it, and the machine.
 
-use stapes_binary::{Arch, FileOff, Probe, Site, Vaddr};
+use stapes_binary::{Arch, Arg, ArgSpec, FileOff, Operand, Probe, Site, Vaddr};
 use stapes_bpf::{Image, Object};
 use stapes_script::ast::{AttachKind, Script};
 use stapes_script::catalog::{Answer, Catalog, Match, Options, Place, Target};
@@ -17,6 +17,10 @@ pub(crate) struct World {
     pub(crate) image: Image,
     /// Where the first site or function is in the file; each further one is 16 bytes behind.
     pub(crate) offset: u64,
+    /// Where the first sites are, if not there.
+    pub(crate) offsets: Vec<u64>,
+    /// Symbols with their addresses.
+    pub(crate) symbols: Vec<(&'static str, u64)>,
 }
 
 impl World {
@@ -43,6 +47,8 @@ impl World {
             functions: vec!["main", "helper"],
             image: Image { name: "/app".into(), path: "/app".into(), pids: Vec::new() },
             offset: 0x1000,
+            offsets: Vec::new(),
+            symbols: Vec::new(),
         }
     }
 
@@ -54,11 +60,9 @@ impl World {
 
     fn answer(&self, kind: &AttachKind) -> Answer {
         let mut answer = Answer::default();
-        let mut offset = self.offset;
-        let mut next = || {
-            offset += 16;
-            offset - 16
-        };
+        let further = (0..).map(|n| self.offset + 16 * n);
+        let mut offsets = self.offsets.iter().copied().chain(further);
+        let mut next = move || offsets.next().unwrap();
         match kind {
             AttachKind::Usdt { name, .. } => {
                 for (probe, sites) in &self.probes {
@@ -96,13 +100,22 @@ impl World {
     }
 
     fn site(&self, offset: u64, arguments: &str) -> Site {
+        let mut args: Vec<Arg> = stapes_binary::argument::parse_all(Some(Arch::X86_64), arguments).collect();
+        for arg in &mut args {
+            let Ok(ArgSpec { operand: Operand::Memory { symbol: Some(symbol), .. }, .. }) = &mut arg.spec
+            else {
+                continue;
+            };
+            let known = self.symbols.iter().find(|(name, _)| *name == symbol.name);
+            symbol.address = known.map(|(_, address)| Vaddr(*address));
+        }
         Site {
             pc: Vaddr(offset),
             file_offset: Some(FileOff(offset)),
             semaphore: None,
             semaphore_offset: None,
             arguments: arguments.into(),
-            args: stapes_binary::argument::parse_all(Some(Arch::X86_64), arguments).collect(),
+            args,
             base: Vaddr(0),
             note_offset: 0,
         }
