@@ -1,8 +1,8 @@
 //! Argument specifications: `[-]SIZE[f]@OPERAND`, one per argument, as `sys/sdt.h` lets the assembler write them.
 //!
 //! The operand is in the assembler language of the architecture, so there is a grammar for each family:
-//! [`x86`], [`arm`] (both widths), [`ppc`], [`s390x`] and [`riscv`].
-//! They share numbers, symbols and the position of errors ([`text`]) and the names of registers ([`registers`]).
+//! `x86`, `arm` (both widths), `ppc`, `s390x` and `riscv`.
+//! They share numbers, symbols and the position of errors (`text`) and the names of registers (`registers`).
 //!
 //! A decoded specification prints back to the very text it came from: what the meaning does not hold, such as
 //! whether a displacement of zero was written, is in its [`Spelling`].

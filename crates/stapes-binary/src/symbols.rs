@@ -74,24 +74,25 @@ impl Symbols {
     pub fn read(elf: &Elf<'_>) -> Result<Symbols, ReadError> {
         let full = Table::read(elf, SHT_SYMTAB)?;
         let dynamic = Table::read(elf, SHT_DYNSYM)?;
-        // What only the dynamic table has is kept of it.
-        let mut only_dynamic: HashSet<(u64, &[u8])> = HashSet::new();
-        if let (Some(_), Some(dynamic)) = (&full, &dynamic) {
-            let functions = dynamic.functions(elf, 1);
-            only_dynamic.extend(functions.map(|f| (f.address, stem(string(&dynamic.names, f.name)))));
-        }
         let mut functions = Vec::new();
         if let Some(full) = &full {
-            for function in full.functions(elf, 0) {
-                only_dynamic.remove(&(function.address, stem(string(&full.names, function.name))));
-                functions.push(function);
-            }
+            functions.extend(full.functions(elf, 0));
         }
         if let Some(dynamic) = &dynamic {
-            let table = u8::from(full.is_some());
-            functions.extend(dynamic.functions(elf, table).filter(|f| {
-                full.is_none() || only_dynamic.contains(&(f.address, stem(string(&dynamic.names, f.name))))
-            }));
+            let mut found: Vec<Function> = dynamic.functions(elf, u8::from(full.is_some())).collect();
+            if let Some(full) = &full {
+                // What only the dynamic table has is kept of it. Most functions are not in it at all,
+                // and their addresses alone tell; hashing every name would take most of the time.
+                let key = |names, f: &Function| (f.address, stem(string(names, f.name)));
+                let mut addresses: Vec<u64> = found.iter().map(|f| f.address).collect();
+                addresses.sort_unstable();
+                let mut only: HashSet<(u64, &[u8])> = found.iter().map(|f| key(&dynamic.names, f)).collect();
+                for function in functions.iter().filter(|f| addresses.binary_search(&f.address).is_ok()) {
+                    only.remove(&key(&full.names, function));
+                }
+                found.retain(|f| only.contains(&key(&dynamic.names, f)));
+            }
+            functions.extend(found);
         }
         let names = full.into_iter().chain(dynamic).map(|table| table.names).collect();
         Ok(Symbols { names, functions, by_address: OnceCell::new() })

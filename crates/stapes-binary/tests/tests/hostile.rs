@@ -5,6 +5,7 @@ use stapes_binary::notes::{self, Notes};
 use stapes_binary::{Arch, ReadError, Symbols, symbols, validate};
 
 use crate::build::{ARCHES, Image, Note, Section, Segment, TEXT};
+use crate::support::EMULATED;
 
 /// Runs everything that reads a file.
 fn everything(bytes: &Vec<u8>) -> Result<Option<Notes>, ReadError> {
@@ -45,7 +46,9 @@ fn truncation_at_every_byte() {
         image.symbols(&[("main", TEXT, 64, 0x12)]);
         let whole = image.write();
         assert!(everything(&whole).unwrap().is_some());
-        for length in 0..whole.len() {
+        // The tables byte by byte, the empty space between them in larger steps.
+        let dense = |n: &usize| n % 32 == 0 || *n < 256 || whole[*n] != 0 || *n + 1024 > whole.len();
+        for length in (0..whole.len()).filter(dense) {
             match everything(&whole[..length].to_vec()) {
                 // Fewer than 4 bytes are not known to be ELF.
                 Ok(None) => assert!(length < 4, "{arch} cut at {length}"),
@@ -76,19 +79,20 @@ fn every_byte_of_the_headers_set_to_extremes() {
         image.symbols(&[("main", TEXT, 64, 0x12), ("counter", 0x4000, 8, 0x11)]);
         image.notes[0].arguments += " 8@counter(%rip)";
         let whole = image.write();
-        let headers = (0..0x200).chain(whole.len() - 8 * 64..whole.len());
+        // The ELF header with two program headers, and the section headers.
+        let headers = (0..176).chain(whole.len() - 8 * 64..whole.len());
         let notes = whole.windows(7).position(|w| w == b"stapsdt").unwrap() - 12;
-        for at in headers.chain(notes..notes + 96) {
-            for value in [0x00, 0x01, 0x7f, 0x80, 0xff] {
-                let mut broken = whole.clone();
+        let mut broken = whole.clone();
+        for at in headers.chain(notes..notes + 96).step_by(if EMULATED { 7 } else { 1 }) {
+            for value in [0x00, 0x7f, 0x80, 0xff] {
                 broken[at] = value;
                 let _ = everything(&broken);
             }
             // Whole words as well, for sizes and offsets that are enormous.
-            let mut broken = whole.clone();
             let end = (at + 8).min(broken.len());
             broken[at..end].fill(0xff);
             let _ = everything(&broken);
+            broken[at..end].copy_from_slice(&whole[at..end]);
         }
     }
 }

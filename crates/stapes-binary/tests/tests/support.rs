@@ -5,6 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// Whether the tests probably run under an emulator, where the largest ones do less.
+pub(crate) const EMULATED: bool = cfg!(not(target_arch = "x86_64"));
+
 /// Says that a test was skipped and why, past libtest's capture.
 pub(crate) fn skip(test: &str, reason: &str) {
     writeln!(std::io::stderr(), "skip {test}: {reason}").expect("stderr is writable");
