@@ -106,6 +106,10 @@ impl<'l, 'a> Body<'l, 'a> {
         }
         self.statements(&source.body);
         self.code.end(Terminator::Return(Value::Imm(0)));
+        if self.code.is_full() {
+            let span = source.body.first().map(|statement| statement.span).unwrap_or_default();
+            self.complain(crate::diagnostics::program_too_long(span, &name));
+        }
         self.code.finish(name, kind, self.sleepable)
     }
 

@@ -6,11 +6,18 @@ use crate::ir::{
     SlotId, Terminator, Value, Width,
 };
 
+/// The most instructions of a function: more, and no kernel takes what they become.
+///
+/// Without it a few nested `unroll`s, or a script of a megabyte, would keep the compiler busy for hours.
+const MOST: usize = 1 << 16;
+
 /// A function that is being built. Instructions go to the end of the current block.
 pub(super) struct Builder {
     blocks: Vec<Draft>,
     current: usize,
     registers: u32,
+    /// Instructions pushed so far.
+    pushed: usize,
     slots: Vec<Slot>,
     /// Slots whose last user is done, for the next one of the same size.
     free: Vec<SlotId>,
@@ -33,7 +40,7 @@ impl Builder {
     pub(super) fn new() -> Builder {
         let (slots, free, claimed) = (Vec::new(), Vec::new(), Vec::new());
         let blocks = vec![Draft::default()];
-        Builder { blocks, current: 0, registers: 0, slots, free, claimed, span: Span::default() }
+        Builder { blocks, current: 0, registers: 0, pushed: 0, slots, free, claimed, span: Span::default() }
     }
 
     /// The place in the source from which the next instructions come.
@@ -82,7 +89,13 @@ impl Builder {
         self.switch_to(nowhere);
     }
 
+    /// Whether there is no room for more, so that the function is not worth going on with.
+    pub(super) fn is_full(&self) -> bool {
+        self.pushed >= MOST
+    }
+
     pub(super) fn push(&mut self, inst: Inst) {
+        self.pushed += 1;
         let block = &mut self.blocks[self.current];
         if block.end.is_none() {
             block.insts.push((inst, self.span));

@@ -11,6 +11,9 @@ impl Body<'_, '_> {
     pub(super) fn statements(&mut self, statements: &[Statement]) {
         let homes = self.homes();
         for statement in statements {
+            if self.code.is_full() {
+                break;
+            }
             self.at(statement.span);
             let mark = self.code.mark();
             self.statement(statement);
@@ -37,6 +40,9 @@ impl Body<'_, '_> {
             StatementKind::Repeat(count, body) => {
                 let done = self.code.block();
                 for _ in 0..*count {
+                    if self.code.is_full() {
+                        break;
+                    }
                     let next = self.code.block();
                     self.apart(|me| {
                         me.loops.push(Loop { next, done });

@@ -43,9 +43,9 @@ pub(crate) fn precedence(op: BinaryOp) -> u32 {
 }
 
 impl Parser<'_> {
-    /// A node whose highest child has the given height; `Bad` if that makes it too high.
+    /// A node whose highest child has the given height; `Bad` if that makes the tree too high here.
     fn node(&mut self, kind: ExprKind, span: Span, children: u32) -> Expr {
-        if children >= MAX_DEPTH {
+        if self.depth + children >= MAX_DEPTH {
             self.report_too_deep(span);
             return self.leaf(ExprKind::Bad, span);
         }

@@ -5,7 +5,8 @@
 //!
 //! **Depth.** Recursion in the parser is bounded by [`MAX_DEPTH`], counted in [`Parser::nested`].
 //! A chain such as `1+1+1+…` nests its left operands without recursion here, but later passes (and `Drop`) walk the tree
-//! recursively; so each expression's height is counted too, in [`Parser::node`], and bounded by the same number.
+//! recursively; so each expression's height is counted too, in [`Parser::node`], and together with the depth at which it
+//! stands it is bounded by the same number.
 //! Long chains of `&&` and `||`, which scripts made by programs do have, are balanced instead of refused.
 //!
 //! **Attach points** are read from the text, not from tokens; see [`crate::attach`].
@@ -25,7 +26,7 @@ use crate::diagnostics::{self, Diagnostic};
 use crate::lexer::{Lexer, Token, TokenKind};
 
 /// How deep expressions and blocks may nest.
-pub const MAX_DEPTH: u32 = 256;
+pub const MAX_DEPTH: u32 = 128;
 
 /// The most bytes of a script.
 pub const MAX_SIZE: usize = 64 << 20;

@@ -4,6 +4,7 @@ use stapes_script::ast::*;
 use stapes_script::{decode, parse, print, render};
 
 use crate::examples;
+use crate::language::world::World;
 
 /// Parses, renders all complaints, and prints the tree: none may panic. Gives back the slugs.
 fn survive(source: &str) -> Vec<&'static str> {
@@ -259,9 +260,9 @@ fn deep_blocks_are_refused_once() {
 
 #[test]
 fn nesting_up_to_the_limit_is_accepted() {
-    assert!(survive(&deep("BEGIN { $y = ", "(", "1", ")", "; }", 200)).is_empty());
-    assert!(survive(&deep("BEGIN { ", "if (1) { ", "", "}", " }", 200)).is_empty());
-    assert!(survive(&deep("BEGIN { $y = 1", " + 1", "", "", "; }", 250)).is_empty());
+    assert!(survive(&deep("BEGIN { $y = ", "(", "1", ")", "; }", 120)).is_empty());
+    assert!(survive(&deep("BEGIN { ", "if (1) { ", "", "}", " }", 120)).is_empty());
+    assert!(survive(&deep("BEGIN { $y = 1", " + 1", "", "", "; }", 120)).is_empty());
 }
 
 #[test]
@@ -355,4 +356,33 @@ fn much_of(piece: &str, size: usize) {
         let (_, complaints) = parse(&source);
         assert!(complaints.len() <= 1000, "{piece}: {}", complaints.len());
     }
+}
+
+/// What the compiler says of a script in a world of a few probes.
+fn compiled(source: &str) -> Vec<&'static str> {
+    match World::new().compile(source) {
+        Ok((_, warnings)) => warnings.iter().map(|d| d.slug).collect(),
+        Err(errors) => errors.iter().map(|d| d.slug).collect(),
+    }
+}
+
+#[test]
+fn what_is_just_not_too_deep_compiles() {
+    for source in [
+        deep("BEGIN { @x = ", "(1 + ", "pid", ")", "; }", 60),
+        deep("BEGIN { @x = pid", " + pid", "", "", "; }", 120),
+        deep("BEGIN { @x = 0", " || pid == 1", "", "", "; }", 1000),
+        deep("BEGIN { @x = ", "pid ? 1 : ", "2", "", "; }", 120),
+        deep("BEGIN { @x = ", "~", "pid", "", "; }", 120),
+        deep("BEGIN { ", "if (pid) { ", "@x++", "}", " }", 120),
+        deep(&deep("BEGIN { ", "if (pid) { ", "@x = pid", "", "", 60), " + pid", "", "}", " }", 60),
+    ] {
+        assert_eq!(compiled(&source), Vec::<&str>::new(), "{source}");
+    }
+}
+
+#[test]
+fn programs_that_no_kernel_takes_are_refused_early() {
+    assert_eq!(compiled(&deep("BEGIN { ", "unroll (100) { ", "@x++;", "}", " }", 6)), ["program-too-long"]);
+    assert_eq!(compiled(&deep("BEGIN { ", "print(pid); ", "", "", "}", 80_000)), ["program-too-long"]);
 }
