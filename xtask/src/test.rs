@@ -104,7 +104,9 @@ fn aarch64(_: &TestArgs, skips: &mut Skips) -> anyhow::Result<()> {
     for name in PORTABLE {
         test.args(["--package", name]);
     }
-    watched(&mut test, skips)
+    watched(&mut test, skips)?;
+    // Most tests of the reader of files stand beside the crate, not in it.
+    watched(&mut cargo(&["test", "--target", TARGET, "--package", "stapes-binary", "--test", "tests"]), skips)
 }
 
 fn static_command(_: &TestArgs, _: &mut Skips) -> anyhow::Result<()> {

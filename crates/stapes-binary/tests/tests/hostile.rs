@@ -47,7 +47,7 @@ fn truncation_at_every_byte() {
         let whole = image.write();
         assert!(everything(&whole).unwrap().is_some());
         // The tables byte by byte, the empty space between them in larger steps.
-        let dense = |n: &usize| n % 32 == 0 || *n < 256 || whole[*n] != 0 || *n + 1024 > whole.len();
+        let dense = |n: &usize| n.is_multiple_of(32) || *n < 256 || whole[*n] != 0 || *n + 1024 > whole.len();
         for length in (0..whole.len()).filter(dense) {
             match everything(&whole[..length].to_vec()) {
                 // Fewer than 4 bytes are not known to be ELF.

@@ -1,4 +1,6 @@
-//! Real files, against readelf.
+//! Real files, against readelf and gdb.
+
+use std::collections::BTreeSet;
 
 use crate::support::{files_with_probes, open, output, skip};
 
@@ -67,5 +69,40 @@ fn readelf_lists_the_same() {
     }
     if compared == 0 {
         skip("readelf_lists_the_same", "no file with probes is installed");
+    }
+}
+
+#[test]
+fn gdb_lists_the_same() {
+    const TEST: &str = "gdb_lists_the_same";
+    // Not libjvm.so, whose debug symbols gdb takes long to read.
+    let files = files_with_probes().into_iter().filter(|p| !p.ends_with("libjvm.so"));
+    let mut compared = 0;
+    for path in files {
+        let Some(notes) = stapes_binary::notes::read(&open(&path)).unwrap() else { continue };
+        let name = path.to_str().unwrap();
+        let Some(text) = output("gdb", &["-nx", "-batch", "-ex", "info probes stap", name]) else {
+            return skip(TEST, "gdb is not installed");
+        };
+        let mut theirs = BTreeSet::new();
+        for line in text.lines().filter(|l| l.starts_with("stap ")) {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            let hex =
+                |i: usize| fields.get(i).and_then(|f| u64::from_str_radix(f.strip_prefix("0x")?, 16).ok());
+            let semaphore = hex(4).unwrap_or(0);
+            theirs.insert((fields[1].to_owned(), fields[2].to_owned(), hex(3).unwrap(), semaphore));
+        }
+        let mut ours = BTreeSet::new();
+        for probe in &notes.probes {
+            for site in &probe.sites {
+                let semaphore = site.semaphore.map_or(0, |s| s.0);
+                ours.insert((probe.provider.clone(), probe.name.clone(), site.pc.0, semaphore));
+            }
+        }
+        assert_eq!(ours, theirs, "{name}");
+        compared += ours.len();
+    }
+    if compared == 0 {
+        skip(TEST, "no file with probes is installed");
     }
 }
