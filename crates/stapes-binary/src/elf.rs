@@ -8,6 +8,7 @@
 //! Every number in a file is a claim. All arithmetic on them is checked, tables are read only as far as the file
 //! really goes and up to a limit, and looking an address up among the segments takes logarithmic time.
 
+use crate::memory::Loads;
 use crate::read::{self, ReadAt, ReadErrorReason};
 use crate::{Arch, FileOff, ReadError, Vaddr};
 
@@ -191,12 +192,7 @@ impl<'a> Elf<'a> {
 
     /// Where in the file the byte is that is loaded at `address`, if a segment's file part holds it.
     pub fn file_offset(&self, address: Vaddr) -> Option<FileOff> {
-        let load = self.loads.at(address.0)?;
-        let within = address.0 - load.address;
-        if within >= load.file_size {
-            return None;
-        }
-        load.offset.checked_add(within).map(FileOff)
+        self.loads.file_offset(address)
     }
 
     /// The address at which a byte of the file is loaded, if a segment loads it (the first that does).
@@ -206,11 +202,6 @@ impl<'a> Elf<'a> {
             .find(|s| s.kind == PT_LOAD && offset.0.checked_sub(s.offset).is_some_and(|d| d < s.file_size))
             .and_then(|s| s.address.checked_add(offset.0 - s.offset))
             .map(Vaddr)
-    }
-
-    /// The loaded segment that holds `address`.
-    pub fn segment_at(&self, address: Vaddr) -> Option<&Segment> {
-        self.loads.at(address.0)
     }
 
     /// Reads up to `size` bytes at `offset`, fewer at the file's end; `field` names the claim in errors.
@@ -429,27 +420,6 @@ fn slice(bytes: &[u8], start: u64, offset: u64, size: u64) -> Option<&[u8]> {
     let from = usize::try_from(offset.checked_sub(start)?).ok()?;
     let to = from.checked_add(usize::try_from(size).ok()?)?;
     bytes.get(from..to)
-}
-
-/// The loaded segments by address.
-#[derive(Default)]
-struct Loads {
-    sorted: Vec<Segment>,
-}
-
-impl Loads {
-    fn new(segments: &[Segment]) -> Loads {
-        let mut sorted: Vec<_> = segments.iter().filter(|s| s.kind == PT_LOAD).copied().collect();
-        // The gABI has them in ascending order already; a file that has not is still read the same way.
-        sorted.sort_by_key(|s| s.address);
-        Loads { sorted }
-    }
-
-    fn at(&self, address: u64) -> Option<&Segment> {
-        let after = self.sorted.partition_point(|s| s.address <= address);
-        let segment = &self.sorted[after.checked_sub(1)?];
-        (address - segment.address < segment.memory_size.max(segment.file_size)).then_some(segment)
-    }
 }
 
 /// Numbers in the file's byte order, read from bytes that start at a known offset.

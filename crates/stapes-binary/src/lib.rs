@@ -4,7 +4,8 @@
 //! [`read`] fetches ranges of a file, [`elf`] finds segments and sections in it, [`note`] takes notes apart,
 //! [`argument`] decodes `-4@%esi`, [`notes`] makes [`probe`]s of it all.
 //! [`validate`](mod@validate) judges the whole.
-//! Beside them: [`symbols`] finds functions and variables, [`site`] looks at the code of a site,
+//! Beside them: [`memory`] knows which addresses hold code, [`symbols`] finds functions and variables,
+//! [`site`] looks at the code of a site,
 //! [`address`] names the address spaces and [`glob`] matches bpftrace's wildcards.
 
 #![forbid(unsafe_code)]
@@ -13,6 +14,7 @@ pub mod address;
 pub mod argument;
 pub mod elf;
 pub mod glob;
+pub mod memory;
 pub mod note;
 pub mod notes;
 pub mod probe;

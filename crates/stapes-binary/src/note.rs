@@ -10,6 +10,7 @@
 
 use std::fmt;
 
+use crate::Vaddr;
 use crate::elf::{Class, Fields};
 
 /// One probe's note as it stands in the file.
@@ -60,6 +61,9 @@ pub enum ProblemKind {
     PaddedDescriptor,
     /// The note's owner is not `stapsdt`, or its type not 3; the note is skipped.
     Foreign,
+    /// The linker left the site's function out of the file (`--gc-sections`) but not its note, so that its address,
+    /// this one, is an offset in nothing; the note is skipped.
+    Stale(Vaddr),
     /// The same probe, site, semaphore and arguments again; one is kept.
     Duplicate,
     /// The file has no `.stapsdt.base`, so its notes cannot be adjusted if it was moved after linking.
@@ -93,6 +97,9 @@ impl fmt::Display for ProblemKind {
             ProblemKind::NotUtf8 => "the string is not UTF-8",
             ProblemKind::PaddedDescriptor => "the size of the descriptor includes padding",
             ProblemKind::Foreign => "the note is not of owner `stapsdt` and type 3; it is skipped",
+            ProblemKind::Stale(pc) => {
+                return write!(f, "the note is stale: at {pc} is nothing, for its function was left out of the file; it is skipped");
+            }
             ProblemKind::Duplicate => "the same note again; one is kept",
             ProblemKind::MissingBase => "the file has no section `.stapsdt.base`",
             ProblemKind::Allocated => "the section of notes is loaded into memory (SHF_ALLOC)",

@@ -19,6 +19,7 @@ use std::collections::hash_map::Entry;
 use std::fmt;
 
 use crate::elf::{Elf, PT_NOTE, SHF_ALLOC, SHT_NOBITS, SHT_NOTE};
+use crate::memory::{Memory, Place};
 use crate::note::{Item, Items, Note, Problem, ProblemKind};
 use crate::read::ReadAt;
 use crate::{Arch, Arg, Class, ElfType, Probe, ReadError, Site, Vaddr, argument};
@@ -82,6 +83,7 @@ pub fn of_elf(elf: &Elf<'_>) -> Result<Notes, ReadError> {
     let parts = parts(elf);
     let mut collector = Collector {
         elf,
+        memory: if parts.is_empty() { Memory::default() } else { Memory::new(elf) },
         base: elf.sections_named(b".stapsdt.base").next().map(|(_, s)| Vaddr(s.address)),
         probes: Vec::new(),
         by_site: HashMap::new(),
@@ -131,6 +133,7 @@ fn parts(elf: &Elf<'_>) -> Vec<Part> {
 
 struct Collector<'a> {
     elf: &'a Elf<'a>,
+    memory: Memory,
     base: Option<Vaddr>,
     probes: Vec<Probe>,
     /// (probe, pc) → the first site there.
@@ -172,6 +175,11 @@ impl Collector<'_> {
         by_key: &mut HashMap<&'b [u8], usize>,
     ) {
         let at = part.offset + note.offset as u64;
+        let pc = self.adjust(note, note.pc);
+        if self.is_stale(note, pc) {
+            let key = String::from_utf8_lossy(note.key).replacen('\0', ":", 1);
+            return self.problem(ProblemKind::Stale(pc), at, "pc", Some(key));
+        }
         let index = match by_key.entry(note.key) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(new) => {
@@ -200,7 +208,7 @@ impl Collector<'_> {
         }
 
         let args = self.arguments(&arguments, at);
-        let site = self.site(note, at, arguments.into_owned(), args);
+        let site = self.site(note, pc, at, arguments.into_owned(), args);
         let sites = &mut self.probes[index].sites;
         match self.by_site.entry((index, site.pc.0)) {
             Entry::Vacant(new) => {
@@ -235,18 +243,27 @@ impl Collector<'_> {
         args
     }
 
-    fn site(&self, note: &Note<'_>, note_offset: u64, arguments: String, args: Vec<Arg>) -> Site {
+    /// An address of a note, moved by as much as `.stapsdt.base` was moved after linking.
+    fn adjust(&self, note: &Note<'_>, address: u64) -> Vaddr {
         // A note that names no base cannot be adjusted; libstapsdt and hand-made notes are like that.
         let shift = match self.base {
             Some(base) if note.base != 0 => base.0.wrapping_sub(note.base),
             _ => 0,
         };
-        let adjust = |address: u64| {
-            let sum = address.wrapping_add(shift);
-            Vaddr(if self.elf.class == Class::Elf32 { sum & 0xffff_ffff } else { sum })
-        };
-        let pc = adjust(note.pc);
-        let semaphore = (note.semaphore != 0).then(|| adjust(note.semaphore));
+        let sum = address.wrapping_add(shift);
+        Vaddr(if self.elf.class == Class::Elf32 { sum & 0xffff_ffff } else { sum })
+    }
+
+    /// Whether the linker collected the site's function.
+    fn is_stale(&self, note: &Note<'_>, pc: Vaddr) -> bool {
+        self.elf.kind != ElfType::Relocatable
+            && self.memory.place(pc) != Place::Executable
+            && self.memory.place(Vaddr(note.pc)) != Place::Executable
+            && self.memory.looks_stale(pc)
+    }
+
+    fn site(&self, note: &Note<'_>, pc: Vaddr, note_offset: u64, arguments: String, args: Vec<Arg>) -> Site {
+        let semaphore = (note.semaphore != 0).then(|| self.adjust(note, note.semaphore));
         let code = match self.elf.arch {
             // The lowest bit of a Thumb address says that it is one.
             Some(Arch::Arm) => Vaddr(pc.0 & !1),

@@ -18,7 +18,8 @@ use crate::{
 pub mod facts;
 pub mod rules;
 
-use facts::{Boundary, Code, Facts, Place};
+use crate::memory::Place;
+use facts::{Boundary, Code, Facts};
 use rules::Rule;
 
 /// How bad a finding is.
@@ -127,6 +128,7 @@ impl<'f> Checker<'f> {
                 ProblemKind::Truncated | ProblemKind::ShortDescriptor | ProblemKind::BeyondEnd => {
                     &rules::TRUNCATED_NOTE
                 }
+                ProblemKind::Stale(_) => &rules::STALE_NOTE,
                 ProblemKind::MissingNul => &rules::MISSING_NUL,
                 ProblemKind::NotUtf8 => &rules::NOT_UTF8,
                 ProblemKind::PaddedDescriptor => &rules::PADDED_DESCRIPTOR,
@@ -151,7 +153,10 @@ impl<'f> Checker<'f> {
                 provider,
                 name,
                 site: None,
-                pc: None,
+                pc: match problem.kind {
+                    ProblemKind::Stale(pc) => Some(pc),
+                    _ => None,
+                },
                 offset: problem.offset,
                 what: format!("{}: {}", problem.field, problem.kind),
                 breaks: rule.breaks,
@@ -213,16 +218,12 @@ impl<'f> Checker<'f> {
             return;
         }
         let pc = at.site.pc;
-        let place = self.facts.place(pc);
+        let place = self.facts.memory.place(pc);
         if place != Place::Executable {
             let unadjusted = self.facts.unadjusted(at.site);
-            if unadjusted != pc && self.facts.place(unadjusted) == Place::Executable {
+            if unadjusted != pc && self.facts.memory.place(unadjusted) == Place::Executable {
                 let what = format!("the adjusted address is no code, but {unadjusted} of the note is");
                 return self.of_site(&rules::BASE_MISMATCH, at, what);
-            }
-            if self.facts.looks_stale(pc) {
-                let what = "the note is stale: the linker left its function out of the file".to_owned();
-                return self.of_site(&rules::STALE_NOTE, at, what);
             }
             let (rule, what) = match place {
                 Place::Unmapped => (&rules::PC_UNMAPPED, "no segment of the file is loaded there"),
@@ -254,7 +255,7 @@ impl<'f> Checker<'f> {
         if self.facts.relocatable() {
             return;
         }
-        let Some(segment) = self.facts.segment(semaphore) else {
+        let Some(segment) = self.facts.memory.segment(semaphore) else {
             let what = format!("no segment of the file is loaded at the semaphore's address {semaphore}");
             return self.of_site(&rules::SEMAPHORE_UNMAPPED, at, what);
         };
@@ -339,7 +340,7 @@ impl<'f> Checker<'f> {
         let mut sites = Vec::new();
         for (index, probe) in self.facts.notes.probes.iter().enumerate() {
             for (i, site) in probe.sites.iter().enumerate() {
-                if self.facts.place(site.pc) == Place::Executable {
+                if self.facts.memory.place(site.pc) == Place::Executable {
                     let code = self.facts.code.get(index).and_then(|sites| sites.get(i));
                     sites.push((At { probe, index: i, site }, code.map_or(1, |c| patched_bytes(c.code))));
                 }

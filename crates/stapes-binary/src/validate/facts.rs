@@ -1,8 +1,7 @@
 //! What has to be known of a file to judge its probes.
 
-use crate::elf::{
-    Elf, PF_X, PT_GNU_RELRO, PT_LOAD, SHF_ALLOC, SHF_EXECINSTR, SHT_NOBITS, SHT_PROGBITS, Section, Segment,
-};
+use crate::elf::{Elf, PT_GNU_RELRO, Segment};
+use crate::memory::Memory;
 use crate::site::{self, CLASSIFY_BYTES};
 use crate::{Arch, ElfType, Notes, ReadError, Site, SiteCode, Symbols, Vaddr, notes, symbols};
 
@@ -10,12 +9,10 @@ use crate::{Arch, ElfType, Notes, ReadError, Site, SiteCode, Symbols, Vaddr, not
 pub struct Facts {
     /// The notes, with the symbols of arguments looked up.
     pub notes: Notes,
-    /// The loaded segments, by address.
-    pub loads: Vec<Segment>,
+    /// What is loaded where.
+    pub memory: Memory,
     /// The segment that is made read-only after relocation.
     pub relro: Option<Segment>,
-    /// The loaded sections, by address; empty where the file has no section headers.
-    pub sections: Vec<Section>,
     /// The index of the section `.note.stapsdt`.
     pub note_section: Option<usize>,
     /// The index of the section `.probes`.
@@ -48,17 +45,6 @@ pub enum Boundary {
     Unknown,
 }
 
-/// What is at an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Nothing.
-    Unmapped,
-    /// Something that is not code.
-    NotExecutable,
-    /// Code.
-    Executable,
-}
-
 /// The most bytes of code that are disassembled to find where instructions start.
 const MAX_DISASSEMBLED: u64 = 64 << 20;
 
@@ -69,17 +55,11 @@ const MAX_DISASSEMBLED: u64 = 64 << 20;
 pub fn gather(elf: &Elf<'_>) -> Result<Facts, ReadError> {
     let mut notes = notes::of_elf(elf)?;
     symbols::resolve(elf, &mut notes.probes)?;
-    let mut loads: Vec<Segment> = elf.segments.iter().filter(|s| s.kind == PT_LOAD).copied().collect();
-    loads.sort_by_key(|s| s.address);
-    let mut sections: Vec<Section> =
-        elf.sections.iter().filter(|s| s.flags & SHF_ALLOC != 0 && s.size > 0).copied().collect();
-    sections.sort_by_key(|s| s.address);
     let code = code(elf, &notes);
     Ok(Facts {
         notes,
-        loads,
+        memory: Memory::new(elf),
         relro: elf.segments.iter().find(|s| s.kind == PT_GNU_RELRO).copied(),
-        sections,
         note_section: elf.sections_named(b".note.stapsdt").next().map(|(i, _)| i),
         probes_section: elf.sections_named(b".probes").next().map(|(i, _)| i),
         probes_ranges: elf
@@ -94,37 +74,6 @@ impl Facts {
     /// Whether the file is not linked yet.
     pub fn relocatable(&self) -> bool {
         self.notes.kind == ElfType::Relocatable
-    }
-
-    /// The segment that is loaded at an address.
-    pub fn segment(&self, address: Vaddr) -> Option<&Segment> {
-        let after = self.loads.partition_point(|s| s.address <= address.0);
-        let segment = &self.loads[after.checked_sub(1)?];
-        (address.0 - segment.address < segment.memory_size.max(segment.file_size)).then_some(segment)
-    }
-
-    /// What is at an address.
-    ///
-    /// Sections decide where there are any: a segment that is executable may begin with the file's headers.
-    pub fn place(&self, address: Vaddr) -> Place {
-        let Some(segment) = self.segment(address) else { return Place::Unmapped };
-        let executable = segment.flags & PF_X != 0
-            && (self.sections.is_empty()
-                || self.section(address).is_some_and(|s| s.flags & SHF_EXECINSTR != 0));
-        if executable { Place::Executable } else { Place::NotExecutable }
-    }
-
-    /// Whether an address that is not code is what linkers leave of a function that they collected:
-    /// its offset in the function's section as if that stood at address 0, so before anything a note can mean.
-    pub fn looks_stale(&self, address: Vaddr) -> bool {
-        if self.sections.is_empty() {
-            let first = self.loads.iter().filter(|s| s.flags & PF_X != 0).map(|s| s.address).min();
-            return address.0 < 0x1000 && first.is_some_and(|first| address.0 < first);
-        }
-        let first = self.sections.iter().find(|s| s.flags & SHF_EXECINSTR != 0);
-        let before_code = first.is_some_and(|first| address.0 < first.address);
-        // The program's own data is where broken notes point; the linker's tables are where nobody points.
-        before_code && self.section(address).is_none_or(|s| !matches!(s.kind, SHT_PROGBITS | SHT_NOBITS))
     }
 
     /// The address of a site as its note has it, before adjustment.
@@ -143,7 +92,7 @@ impl Facts {
 
     /// Whether the file has sections but the address is in none called `.probes`.
     pub fn outside_probes(&self, address: Vaddr) -> bool {
-        !self.sections.is_empty()
+        self.memory.has_sections()
             && !self.probes_ranges.iter().any(|(start, end)| (*start..*end).contains(&address.0))
     }
 
@@ -160,7 +109,7 @@ impl Facts {
         };
         // Where both are in one segment, the loader splits it at a page of memory, and nothing is mapped twice.
         let same = |a: Option<&Segment>, b: Option<&Segment>| a.map(|s| s.address) == b.map(|s| s.address);
-        if same(self.segment(Vaddr(relro.address)), self.segment(semaphore)) {
+        if same(self.memory.segment(Vaddr(relro.address)), self.memory.segment(semaphore)) {
             return false;
         }
         let page = match self.notes.arch {
@@ -168,12 +117,6 @@ impl Facts {
             _ => 4096,
         };
         at.0 / page == last / page
-    }
-
-    fn section(&self, address: Vaddr) -> Option<&Section> {
-        let after = self.sections.partition_point(|s| s.address <= address.0);
-        // A thread-local section takes no room, so the one before it may reach over it.
-        self.sections[..after].iter().rev().take(3).find(|s| address.0 - s.address < s.size)
     }
 }
 

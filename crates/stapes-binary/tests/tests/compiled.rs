@@ -4,7 +4,9 @@ use std::fs;
 use std::process::Command;
 
 use stapes_binary::site::{self, CLASSIFY_BYTES};
-use stapes_binary::{Arch, Elf, Nop, SiteCode, Symbols, notes, symbols, validate};
+use stapes_binary::{
+    Arch, Elf, Nop, Problem, ProblemKind, Severity, SiteCode, Symbols, notes, symbols, validate,
+};
 
 use crate::support::{output, skip};
 
@@ -26,11 +28,15 @@ int main(int argc, char **argv) {
 
 /// The program, or `None` where there is no compiler or no `sys/sdt.h`, which is said.
 pub(crate) fn program(test: &str) -> Option<Vec<u8>> {
+    compile(test, SOURCE, &[])
+}
+
+fn compile(test: &str, code: &str, options: &[String]) -> Option<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("demo.c");
     let binary = folder.path().join("demo");
-    fs::write(&source, SOURCE).unwrap();
-    let run = Command::new("cc").arg("-O1").arg("-o").arg(&binary).arg(&source).output();
+    fs::write(&source, code).unwrap();
+    let run = Command::new("cc").arg("-O1").args(options).arg("-o").arg(&binary).arg(&source).output();
     match run {
         Err(e) => skip(test, &format!("cc: {e}")),
         Ok(out) if !out.status.success() => {
@@ -86,4 +92,40 @@ fn a_compiled_program_reads_and_is_in_order() {
 
     let findings = validate(&bytes).unwrap().unwrap();
     assert!(findings.iter().all(|f| f.slug == "rip-symbol"), "{findings:?}");
+}
+
+/// A function that lld throws away, but whose note it keeps: the default linker of Rust does this to every such probe.
+#[test]
+fn stale_notes_of_lld_are_skipped() {
+    const TEST: &str = "stale_notes_of_lld_are_skipped";
+    const STALE: &str = r#"
+#include <sys/sdt.h>
+void unused(long a) { __asm__ volatile("" ::: "memory"); STAP_PROBE1(demo, start, a); }
+int main(int argc, char **argv) { STAP_PROBE1(demo, start, argc); return 0; }
+"#;
+    let Some(root) = output("rustc", &["--print", "sysroot"]) else {
+        return skip(TEST, "rustc is not in PATH");
+    };
+    let target = if cfg!(target_arch = "x86_64") { "x86_64" } else { "aarch64" };
+    let lld = format!("{}/lib/rustlib/{target}-unknown-linux-gnu/bin/gcc-ld", root.trim());
+    if !std::path::Path::new(&lld).join("ld.lld").exists() {
+        return skip(TEST, "the toolchain has no lld for this machine");
+    }
+    let options =
+        [format!("-B{lld}"), "-fuse-ld=lld".into(), "-ffunction-sections".into(), "-Wl,--gc-sections".into()];
+    let Some(bytes) = compile(TEST, STALE, &options) else { return };
+    let found = notes::read(&bytes).unwrap().unwrap();
+    assert_eq!(found.probes.len(), 1, "{found:?}");
+    assert_eq!(found.probes[0].sites.len(), 1, "only the site in main is left: {found:?}");
+    assert!(found.probes[0].sites[0].file_offset.is_some());
+    assert!(
+        matches!(found.problems[..], [Problem { kind: ProblemKind::Stale(_), .. }]),
+        "{:?}",
+        found.problems
+    );
+    let errors: Vec<_> =
+        validate(&bytes).unwrap().unwrap().into_iter().filter(|f| f.severity == Severity::Error).collect();
+    assert_eq!(errors.iter().map(|f| f.slug).collect::<Vec<_>>(), ["stale-note"]);
+    assert_eq!(errors[0].name.as_deref(), Some("start"));
+    assert!(errors[0].pc.is_some());
 }

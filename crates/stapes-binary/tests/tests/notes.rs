@@ -198,6 +198,16 @@ fn notes_are_found_by_segments_where_there_are_no_sections() {
 }
 
 #[test]
+fn stale_notes_are_skipped() {
+    let mut image = Image::sample(Arch::X86_64);
+    image.notes[0].pc = 0x1d;
+    let notes = read(&image);
+    assert_eq!(sites(&notes), [("second".to_owned(), TEXT + 4), ("first".to_owned(), TEXT + 8)]);
+    assert_eq!(kinds(&notes), [ProblemKind::Stale(Vaddr(0x1d))]);
+    assert_eq!(notes.problems[0].probe.as_deref(), Some("test:first"));
+}
+
+#[test]
 fn addresses_without_file_content_have_no_offset() {
     let mut image = Image::sample(Arch::X86_64);
     image.notes[0].pc = 0x9999;
