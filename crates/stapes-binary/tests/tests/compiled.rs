@@ -118,11 +118,9 @@ int main(int argc, char **argv) { STAP_PROBE1(demo, start, argc); return 0; }
     assert_eq!(found.probes.len(), 1, "{found:?}");
     assert_eq!(found.probes[0].sites.len(), 1, "only the site in main is left: {found:?}");
     assert!(found.probes[0].sites[0].file_offset.is_some());
-    assert!(
-        matches!(found.problems[..], [Problem { kind: ProblemKind::Stale(_), .. }]),
-        "{:?}",
-        found.problems
-    );
+    // It throws `.stapsdt.base` away as well, which is a problem of its own.
+    let is_stale = |p: &&Problem| matches!(p.kind, ProblemKind::Stale(_));
+    assert_eq!(found.problems.iter().filter(is_stale).count(), 1, "{:?}", found.problems);
     let errors: Vec<_> =
         validate(&bytes).unwrap().unwrap().into_iter().filter(|f| f.severity == Severity::Error).collect();
     assert_eq!(errors.iter().map(|f| f.slug).collect::<Vec<_>>(), ["stale-note"]);
