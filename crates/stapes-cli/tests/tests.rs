@@ -6,7 +6,10 @@ mod cases {
     mod definitions;
     mod findings;
     mod list;
+    mod one_liners;
     mod processes;
     mod scripts;
     pub(crate) mod support;
+    pub(crate) mod tracer;
+    mod tracing;
 }

@@ -35,7 +35,7 @@ impl Text {
             Message::Attached { probes } => {
                 let plural = if probes == 1 { "" } else { "s" };
                 if !self.quiet {
-                    writeln!(self.diagnostics, "Attached {probes} probe{plural}")?;
+                    self.diagnostics.write_all(format!("Attached {probes} probe{plural}\n").as_bytes())?;
                 }
             }
             Message::Notify => {
@@ -80,7 +80,7 @@ impl Text {
     }
 
     fn warn(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.diagnostics, "warning: {text}")
+        self.diagnostics.write_all(format!("warning: {text}\n").as_bytes())
     }
 }
 

@@ -100,7 +100,7 @@ impl Default for Options {
         Options {
             max_strlen: 1024,
             max_map_keys: 4096,
-            ring_bytes: 4 << 20,
+            ring_bytes: 2 << 20,
             max_probes: 65536,
             parameters: Vec::new(),
             allow_unsafe: false,

@@ -101,6 +101,10 @@ pub fn run(
     let mut outcome = Outcome::default();
     if !state.exit_waits(loaded) {
         outcome.sites = attach(loaded, listener, &mut state)?;
+        if state.wants_symbols || prints_user_code(loaded) {
+            // Now, since what is told next may be what the processes wait for to end.
+            targets.pids().into_iter().for_each(|pid| state.symbols.remember(pid));
+        }
     }
     let probes = probe_count(loaded);
     state.tell(loaded, Message::Attached { probes }, listener)?;
@@ -110,9 +114,6 @@ pub fn run(
     state.deliver(loaded, listener)?;
     listener.flush().map_err(RunError::Output)?;
     if state.exit.is_none() {
-        if state.wants_symbols || prints_user_code(loaded) {
-            targets.pids().into_iter().for_each(|pid| state.symbols.remember(pid));
-        }
         targets.resume().map_err(RunError::Wait)?;
     }
 

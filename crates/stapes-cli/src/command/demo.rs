@@ -54,10 +54,7 @@ pub(crate) fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
         Heard::All => {
             let (requests, seconds) = (report.requests(), args.seconds);
             writeln!(out, "{requests} requests in {seconds} seconds.\n\n{}", report.text())?;
-            writeln!(
-                out,
-                "Try it on a program of yours: stapes list -p PID; stapes trace -p PID PROVIDER:NAME"
-            )?;
+            writeln!(out, "Now a program of yours: stapes list -p PID; stapes trace -p PID PROVIDER:NAME")?;
         }
         Heard::Nothing(error) => {
             writeln!(out, "Listening needs more privileges than there are here: {error}.")?;

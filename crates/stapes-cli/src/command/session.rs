@@ -65,6 +65,14 @@ pub(crate) struct SessionArgs {
     pub(crate) attach: AttachMethod,
 }
 
+impl SessionArgs {
+    /// The words of the command; none where there is no command.
+    pub(crate) fn words(&self) -> anyhow::Result<Vec<String>> {
+        let line = self.command.as_deref().unwrap_or_default();
+        words(line).map_err(anyhow::Error::msg).context("-c")
+    }
+}
+
 /// How events are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
@@ -134,9 +142,8 @@ pub(crate) fn run(job: Job<'_>, args: &SessionArgs) -> anyhow::Result<ExitCode> 
         Err(error) => return refuse(job.name, &request.source, &error),
     };
     let mut targets = Targets::watch(&args.pid);
-    if let Some(command) = &args.command {
-        let words = words(command).map_err(anyhow::Error::msg).context("-c")?;
-        targets.start(&words, draft.hold_at())?;
+    if args.command.is_some() {
+        targets.start(&args.words()?, draft.hold_at())?;
     }
     request.pids = targets.pids();
     let plan = match draft.compile(&request) {

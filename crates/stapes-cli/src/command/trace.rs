@@ -73,7 +73,7 @@ pub(crate) fn trace(args: TraceArgs) -> anyhow::Result<ExitCode> {
             Err(reason) => bail!("{text}: {reason}"),
         };
         if spec.format.is_none() {
-            specs.extend(with_all_arguments(&spec, &args.session));
+            specs.extend(with_all_arguments(&spec, &args.session)?);
         } else {
             specs.push(spec);
         }
@@ -97,9 +97,16 @@ pub(crate) fn trace(args: TraceArgs) -> anyhow::Result<ExitCode> {
 
 /// A probe without a format prints all its arguments; a wildcard becomes the probes that it matches, since they differ
 /// in that. What is not found is left as it is: then the compiler says so.
-fn with_all_arguments(spec: &Spec, session: &SessionArgs) -> Vec<Spec> {
-    let Place::Usdt { path, provider, name } = &spec.place else { return vec![spec.clone()] };
-    let wanted = Wanted { path: path.clone(), provider: provider.clone(), name: name.clone() };
+fn with_all_arguments(spec: &Spec, session: &SessionArgs) -> anyhow::Result<Vec<Spec>> {
+    let Place::Usdt { path, provider, name } = &spec.place else { return Ok(vec![spec.clone()]) };
+    let mut wanted = Wanted { path: path.clone(), provider: provider.clone(), name: name.clone() };
+    if wanted.any_object() && session.pid.is_empty() {
+        // The command has not started yet; what it will load cannot be known, but its own file can.
+        match session.words()?.into_iter().next() {
+            Some(program) => wanted.path = program,
+            None => bail!("{provider}:{name}: in which file? (PATH:{provider}:{name}, -p PID or -c COMMAND)"),
+        }
+    }
     let request = Request { targets: vec![wanted], pids: session.pid.clone(), ..Request::default() };
     let discovery = discover(&request, &|_| {});
     let mut specs = Vec::new();
@@ -118,5 +125,5 @@ fn with_all_arguments(spec: &Spec, session: &SessionArgs) -> Vec<Spec> {
             }
         }
     }
-    if specs.is_empty() { vec![spec.clone()] } else { specs }
+    Ok(if specs.is_empty() { vec![spec.clone()] } else { specs })
 }
