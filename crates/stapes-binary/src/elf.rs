@@ -195,15 +195,6 @@ impl<'a> Elf<'a> {
         self.loads.file_offset(address)
     }
 
-    /// The address at which a byte of the file is loaded, if a segment loads it (the first that does).
-    pub fn address_of(&self, offset: FileOff) -> Option<Vaddr> {
-        self.segments
-            .iter()
-            .find(|s| s.kind == PT_LOAD && offset.0.checked_sub(s.offset).is_some_and(|d| d < s.file_size))
-            .and_then(|s| s.address.checked_add(offset.0 - s.offset))
-            .map(Vaddr)
-    }
-
     /// Reads up to `size` bytes at `offset`, fewer at the file's end; `field` names the claim in errors.
     ///
     /// # Errors

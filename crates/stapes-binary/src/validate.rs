@@ -6,7 +6,6 @@
 //! A broken site gets one finding that says why, not one for each rule that it also breaks:
 //! a note whose function the linker threw away points nowhere, and only that is said of it.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use crate::argument::{UNKNOWN_ARCHITECTURE, UNKNOWN_REGISTER, UNKNOWN_SIZE};
@@ -396,13 +395,4 @@ fn patched_bytes(code: SiteCode) -> u64 {
         SiteCode::Nop(Nop::Length(length)) => length.into(),
         _ => 1,
     }
-}
-
-/// The findings by severity: errors, warnings.
-pub fn count(findings: &[Finding]) -> (usize, usize) {
-    let mut by: HashMap<Severity, usize> = HashMap::new();
-    for finding in findings {
-        *by.entry(finding.severity).or_default() += 1;
-    }
-    (by.get(&Severity::Error).copied().unwrap_or(0), by.get(&Severity::Warning).copied().unwrap_or(0))
 }
