@@ -42,6 +42,9 @@ use places::{Place, Variant};
 /// The most pieces of scratch memory's worth that a record may take.
 const MAX_RECORD: u32 = 32 << 10;
 
+/// The most maps that one program may use: the kernel's `MAX_USED_MAPS`, less those that emission may add.
+const MAX_MAPS: usize = 62;
+
 /// Lowers a checked script. The module is complete only if no diagnostic is an error.
 pub(crate) fn lower(
     tree: &Tree,
@@ -319,7 +322,13 @@ impl<'a> Lowering<'a> {
         let sleepable = kind == ProgramKind::Uprobe && block.uses.user_memory && self.target.uprobe_multi;
         // The kernel's limit for program names is 15 bytes.
         let name = name.chars().take(15).collect();
-        Body::new(self, block, surroundings, sleepable).compile(name, kind)
+        let function = Body::new(self, block, surroundings, sleepable).compile(name, kind);
+        let maps = maps_used(&function);
+        if maps.len() > MAX_MAPS {
+            let span = block.body.first().map(|s| s.span).unwrap_or_default();
+            self.diagnostics.push(diag::too_many_maps(span, maps.len(), MAX_MAPS));
+        }
+        function
     }
 
     /// Collects the sites that an attach point matches, with what the block uses at each.
@@ -451,6 +460,24 @@ impl Missing {
         let entry = self.0.entry(index).or_insert_with(|| (probe.to_string(), count, 0));
         entry.2 += 1;
     }
+}
+
+fn maps_used(function: &Function) -> std::collections::BTreeSet<MapId> {
+    use crate::ir::{Argument, Inst};
+    let mut maps = std::collections::BTreeSet::new();
+    for (inst, _) in function.blocks.iter().flat_map(|block| &block.insts) {
+        match inst {
+            Inst::MapValue { map, .. } => {
+                maps.insert(*map);
+            }
+            Inst::Call { arguments, .. } => maps.extend(arguments.iter().filter_map(|a| match a {
+                Argument::Map(map) => Some(*map),
+                _ => None,
+            })),
+            _ => {}
+        }
+    }
+    maps
 }
 
 fn uses_cookie(function: &Function) -> bool {

@@ -68,10 +68,11 @@ impl<'a> Checker<'a> {
     /// An expression that is a number.
     pub(crate) fn number(&mut self, expr: &'a AstExpr, operator: &str) -> Option<Expr> {
         let value = self.value(expr)?;
-        match is_number(&value.ty) {
-            true => Some(value),
-            false => self.refuse(diag::operand_type(value.span, operator, &value.ty)),
+        if is_number(&value.ty) {
+            return Some(value);
         }
+        self.refuse_parameter(expr)?;
+        self.refuse(diag::operand_type(value.span, operator, &value.ty))
     }
 
     /// An expression that is true or false.

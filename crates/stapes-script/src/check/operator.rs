@@ -110,8 +110,21 @@ impl<'a> Checker<'a> {
             };
             return Some(Expr { kind, ty: Type::Bool, span });
         }
-        let (a, b) = (self.value(a), self.value(b));
-        self.binary_of(op, a?, b?, span)
+        let (left, right) = (self.value(a), self.value(b));
+        let (left, right) = (left?, right?);
+        for (source, value, other) in [(a, &left, &right), (b, &right, &left)] {
+            if !is_number(&value.ty) && is_number(&other.ty) {
+                self.refuse_parameter(source)?;
+            }
+        }
+        self.binary_of(op, left, right, span)
+    }
+
+    /// Complains of a positional parameter that is a text where a number is wanted.
+    pub(super) fn refuse_parameter(&mut self, source: &AstExpr) -> Option<()> {
+        let crate::ast::ExprKind::Parameter(number @ 1..) = source.kind else { return Some(()) };
+        let text = self.options.parameters.get(number as usize - 1)?.clone();
+        self.refuse(diag::parameter_type(source.span, number, &text))
     }
 
     /// The operation on two checked operands.
@@ -193,6 +206,10 @@ impl<'a> Checker<'a> {
     pub(super) fn cast(&mut self, name: &'a crate::ast::TypeName, x: Expr, span: Span) -> Option<Expr> {
         let Some(ty) = types::resolve(name, self.options.max_strlen) else {
             let what = name.base.as_str();
+            if name.pointers > 0 {
+                let what = "a pointer to more than a byte, but to be read at once: `*(uint32 *)p`";
+                return self.refuse(diag::not_supported(name.span, what));
+            }
             if what.starts_with("struct ") || what.starts_with("union ") || !name.dimensions.is_empty() {
                 return self.refuse(diag::not_supported(name.span, "casts to structs and arrays"));
             }

@@ -63,11 +63,12 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     INTEGERS.iter().map(|(name, ..)| *name).chain(["bool", "string"])
 }
 
-/// The type that `name` stands for; `None` if it is not known (or not yet: structs).
-/// A pointer to anything is a pointer.
+/// The type that `name` stands for; `None` if it is not known, or not yet: structs, and pointers to more than a byte,
+/// with which arithmetic would count in elements.
 pub(crate) fn resolve(name: &TypeName, max_strlen: u32) -> Option<Type> {
     if name.pointers > 0 {
-        return Some(Type::Pointer);
+        let byte = name.base == "void" || matches!(integer(&name.base), Some(Type::Int { size: 1, .. }));
+        return (byte && name.pointers == 1).then_some(Type::Pointer);
     }
     match (name.base.as_str(), name.dimensions.as_slice()) {
         ("string", []) => Some(Type::Str { size: max_strlen }),

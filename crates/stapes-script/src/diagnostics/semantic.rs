@@ -49,6 +49,12 @@ pub fn too_many_probes(span: Span, count: usize, limit: u32) -> Diagnostic {
         .help("narrow the wildcard, or raise `max_probes`")
 }
 
+/// A block that uses more maps than the kernel lets one program use.
+pub fn too_many_maps(span: Span, count: usize, limit: usize) -> Diagnostic {
+    error("too-many-maps", span, format!("this block uses {count} maps, the kernel's limit is {limit}"))
+        .help("use one map with keys for several, or split the block into several for the same probe")
+}
+
 /// Something that the kernel in use does not offer.
 pub fn kernel_too_old(span: Span, what: &str, version: &str) -> Diagnostic {
     error("kernel-too-old", span, format!("{what} needs Linux {version} or newer"))

@@ -68,8 +68,9 @@ pub(super) fn len<'a>(checker: &mut Checker<'a>, call: &Call<'a>) -> Option<Chec
         let map = checker.map(name);
         if keys.is_empty() && checker.map_has_keys(map) == Some(true) {
             checker.map_value(map, argument.span)?;
-            if !checker.target.copy_from_user_str {
-                return checker.refuse(diag::kernel_too_old(span, "len() of a map", "6.12"));
+            // bpf_map_sum_elem_count is as old as version 4 of the instructions.
+            if !checker.target.bpf_v4 {
+                return checker.refuse(diag::kernel_too_old(span, "len() of a map", "6.6"));
             }
             return Some(Checked::Value(Expr { kind: ExprKind::MapLength(map), ty: INT64, span }));
         }

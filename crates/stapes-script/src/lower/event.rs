@@ -21,8 +21,9 @@ use crate::tree::{Expr, ExprKind};
 enum Field {
     Scalar(Value),
     Memory(Address),
-    /// A string or buffer: its bytes go behind the fixed part.
-    Tail,
+    /// What is written when the record is there: strings and buffers behind the fixed part, and in a record that is
+    /// built in memory all that does not fit a register.
+    Later,
 }
 
 fn is_tail(ty: &Type) -> bool {
@@ -48,7 +49,7 @@ impl Body<'_, '_> {
     }
 
     fn emit_reserved(&mut self, index: u32, fields: &[Expr], offsets: &[u32], size: u32) {
-        let values = self.fields(fields);
+        let values = self.fields(fields, false);
         let events = self.lowering.events();
         let arguments = vec![Argument::Map(events), number(i64::from(size)), number(0)];
         let record = self.code.call(Helper::RingbufReserve, arguments);
@@ -64,7 +65,7 @@ impl Body<'_, '_> {
     }
 
     fn emit_built(&mut self, index: u32, fields: &[Expr], offsets: &[u32], fixed: u32, tails: u32) {
-        let values = self.fields(fields);
+        let values = self.fields(fields, true);
         let record = self.code.temporary(fixed + tails);
         // Older kernels want all memory that is sent to have been written; and no hole may show what was there before.
         if !self.lowering.target.uprobe_multi {
@@ -76,6 +77,9 @@ impl Body<'_, '_> {
         let (mut end, mut most) = (Value::Imm(i64::from(fixed)), fixed);
         for (field, offset) in fields.iter().zip(offsets) {
             if !is_tail(&field.ty) {
+                if !is_scalar(&field.ty) {
+                    self.write(field, &field.ty, plus(record, *offset));
+                }
                 continue;
             }
             let to = match end {
@@ -115,8 +119,8 @@ impl Body<'_, '_> {
         }
     }
 
-    /// The values of the fixed part, evaluated in order.
-    fn fields(&mut self, fields: &[Expr]) -> Vec<Field> {
+    /// The values of the fixed part, evaluated in order: of a record that is built in memory only those in registers.
+    fn fields(&mut self, fields: &[Expr], built: bool) -> Vec<Field> {
         let mut values = Vec::new();
         for (index, field) in fields.iter().enumerate() {
             values.push(match is_scalar(&field.ty) {
@@ -128,7 +132,7 @@ impl Body<'_, '_> {
                     }
                     Field::Scalar(value)
                 }
-                false if is_tail(&field.ty) => Field::Tail,
+                false if built || is_tail(&field.ty) => Field::Later,
                 false => Field::Memory(self.place(field)),
             });
         }
@@ -143,7 +147,7 @@ impl Body<'_, '_> {
             match value {
                 Field::Scalar(value) => self.code.store(to, *value, shape(&field.ty).0),
                 Field::Memory(from) => self.copy_bytes(to, *from, field.ty.size()),
-                Field::Tail => {}
+                Field::Later => {}
             }
         }
     }

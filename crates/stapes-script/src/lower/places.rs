@@ -78,7 +78,9 @@ pub(super) fn of_spec(host: Arch, arch: Arch, pc: u64, spec: &ArgSpec) -> Result
                 memory.index = Some((offset, size, *scale));
             }
             match base {
-                Some(register) if register.class == RegisterClass::InstructionPointer && symbol.is_none() => {
+                Some(register) if register.class == RegisterClass::InstructionPointer && symbol.is_some() => {
+                }
+                Some(register) if register.class == RegisterClass::InstructionPointer => {
                     return Err("it is relative to an instruction that the note does not name");
                 }
                 Some(register) => memory.base = Some(saved(host, arch, register)?),
