@@ -16,12 +16,8 @@
 /// ```
 #[macro_export]
 macro_rules! probe {
-    // The common case at once.
-    ($provider:tt, $name:tt $(, $argument:ident)* $(,)?) => {
-        $crate::__probe! { $provider $name [$(([stringify!($argument)] [""] $argument))*] }
-    };
-    ($provider:tt, $name:tt, $($argument:tt)*) => {
-        $crate::__arguments! { $provider $name [] $($argument)* , }
+    ($provider:tt, $name:tt $(, $($argument:tt)*)?) => {
+        $crate::__arguments! { $provider $name [] [$($($argument)*)? ,] [$($($argument)*)? ,] }
     };
 }
 
@@ -63,32 +59,39 @@ macro_rules! enabled {
 }
 
 /// Gives each argument a name, where it has one: makes `([NAME] [TYPE] EXPRESSION)` of each, and calls `__probe!`.
+///
+/// The arguments are there twice, to be looked at twice: as tokens, for the name, and as expressions, for errors that point
+/// at them.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __arguments {
-    ($provider:tt $probe:tt $done:tt $(,)?) => {
+    ($provider:tt $probe:tt $done:tt [$(,)?] [$(,)?]) => {
         $crate::__probe! { $provider $probe $done }
     };
-    ($provider:tt $probe:tt [$($done:tt)*] $name:ident = $value:expr, $($rest:tt)*) => {
-        $crate::__arguments! { $provider $probe [$($done)* ([stringify!($name)] [""] $value)] $($rest)* }
+    // The common case at once.
+    ($provider:tt $probe:tt [] [$($name:ident),+ $(,)*] [$($value:expr),+ $(,)*]) => {
+        $crate::__probe! { $provider $probe [$(([stringify!($name)] [""] $value))*] }
     };
-    ($provider:tt $probe:tt [$($done:tt)*] $name:ident, $($rest:tt)*) => {
-        $crate::__arguments! { $provider $probe [$($done)* ([stringify!($name)] [""] $name)] $($rest)* }
+    ($provider:tt $probe:tt [$($done:tt)*] [$name:ident = $($_rest:tt)*] [$_name:ident = $value:expr, $($rest:tt)*]) => {
+        $crate::__arguments! { $provider $probe [$($done)* ([stringify!($name)] [""] $value)] [$($rest)*] [$($rest)*] }
     };
-    ($provider:tt $probe:tt [$($done:tt)*] &$name:ident, $($rest:tt)*) => {
-        $crate::__arguments! { $provider $probe [$($done)* ([stringify!($name)] [""] &$name)] $($rest)* }
+    ($provider:tt $probe:tt [$($done:tt)*] [$name:ident, $($_rest:tt)*] [$value:expr, $($rest:tt)*]) => {
+        $crate::__arguments! { $provider $probe [$($done)* ([stringify!($name)] [""] $value)] [$($rest)*] [$($rest)*] }
     };
-    ($provider:tt $probe:tt [$($done:tt)*] $owner:ident.await, $($rest:tt)*) => {
-        $crate::__arguments! { $provider $probe [$($done)* ([stringify!($owner)] [""] $owner.await)] $($rest)* }
+    ($provider:tt $probe:tt [$($done:tt)*] [&$name:ident, $($_rest:tt)*] [$value:expr, $($rest:tt)*]) => {
+        $crate::__arguments! { $provider $probe [$($done)* ([stringify!($name)] [""] $value)] [$($rest)*] [$($rest)*] }
     };
-    ($provider:tt $probe:tt [$($done:tt)*] $owner:ident.$name:ident, $($rest:tt)*) => {
-        $crate::__arguments! { $provider $probe [$($done)* ([stringify!($name)] [""] $owner.$name)] $($rest)* }
+    ($provider:tt $probe:tt [$($done:tt)*] [$name:ident.await, $($_rest:tt)*] [$value:expr, $($rest:tt)*]) => {
+        $crate::__arguments! { $provider $probe [$($done)* ([stringify!($name)] [""] $value)] [$($rest)*] [$($rest)*] }
     };
-    ($provider:tt $probe:tt [$($done:tt)*] &$owner:ident.$name:ident, $($rest:tt)*) => {
-        $crate::__arguments! { $provider $probe [$($done)* ([stringify!($name)] [""] &$owner.$name)] $($rest)* }
+    ($provider:tt $probe:tt [$($done:tt)*] [$owner:ident.$name:ident, $($_rest:tt)*] [$value:expr, $($rest:tt)*]) => {
+        $crate::__arguments! { $provider $probe [$($done)* ([stringify!($name)] [""] $value)] [$($rest)*] [$($rest)*] }
     };
-    ($provider:tt $probe:tt [$($done:tt)*] $value:expr, $($rest:tt)*) => {
-        $crate::__arguments! { $provider $probe [$($done)* ([""] [""] $value)] $($rest)* }
+    ($provider:tt $probe:tt [$($done:tt)*] [&$owner:ident.$name:ident, $($_rest:tt)*] [$value:expr, $($rest:tt)*]) => {
+        $crate::__arguments! { $provider $probe [$($done)* ([stringify!($name)] [""] $value)] [$($rest)*] [$($rest)*] }
+    };
+    ($provider:tt $probe:tt [$($done:tt)*] $_tokens:tt [$value:expr, $($rest:tt)*]) => {
+        $crate::__arguments! { $provider $probe [$($done)* ([""] [""] $value)] [$($rest)*] [$($rest)*] }
     };
 }
 
@@ -156,7 +159,7 @@ macro_rules! __take_room {
     ($provider:tt $probe:tt ($room:expr) [$variable:ident $($variables:ident)*] [$($done:tt)*]
         [($name:tt $type:tt $value:expr) $($rest:tt)*]
     ) => {
-        match $crate::room::take($crate::private::value(&$crate::private::pass($value)), $room) {
+        match $crate::room::take($value, $room) {
             ($variable, room) => $crate::__take_room! {
                 $provider $probe (room) [$($variables)*] [$($done)* ($variable $name $type)] [$($rest)*]
             },
@@ -174,8 +177,8 @@ macro_rules! __probe_from_array {
         $crate::__fire_from_array! { $provider $probe 1 [$(($name $type))*] [$(($more_name $more_type))*] }
         __stapes_fire(
             [$($crate::private::slots(&$value),)* $($crate::private::slots(&$more)),*],
-            $crate::private::types(&($($value,)*)),
-            $crate::private::types(&($($more,)*)),
+            $crate::private::meanings(&($($crate::Argument::value(&$value),)*)),
+            $crate::private::meanings(&($($crate::Argument::value(&$more),)*)),
         )
     }};
 }

@@ -24,7 +24,7 @@ use crate::room::{One, Two};
 /// struct UserId(u64);
 ///
 /// impl stapes::Argument for UserId {
-///     type Value<'a> = u64;
+///     type Value = u64;
 ///     fn value(&self) -> u64 {
 ///         self.0
 ///     }
@@ -52,13 +52,12 @@ use crate::room::{One, Two};
     note = "for a type of your own, implement `stapes::Argument`; for a `String`, pass `.as_str()`"
 )]
 pub trait Argument {
-    /// The type that stands for this one in the probe.
-    type Value<'a>: Value
-    where
-        Self: 'a;
+    /// The type that stands for this one in the probe: a number, a pointer, [`Text`], [`Bytes`], [`CText`],
+    /// or `Option` of these.
+    type Value: Value;
 
     /// The value to pass.
-    fn value(&self) -> Self::Value<'_>;
+    fn value(&self) -> Self::Value;
 }
 
 /// One 64-bit place for a value. Bytes above the value's size, and slots that are not used, mean nothing.
@@ -93,7 +92,7 @@ mod sealed {
 macro_rules! argument {
     ($type:ty $(, <$parameter:ident>)?) => {
         impl $(<$parameter: ?Sized>)? Argument for $type {
-            type Value<'a> = $type where Self: 'a;
+            type Value = $type;
 
             #[inline(always)]
             fn value(&self) -> $type {
@@ -185,55 +184,81 @@ pointer!(*const T, |value| value.cast::<()>().expose_provenance(), meaning::POIN
 pointer!(*mut T, |value| value.cast::<()>().expose_provenance(), meaning::POINTER, <T>);
 pointer!(NonNull<T>, |value| value.cast::<()>().as_ptr().expose_provenance(), meaning::POINTER, <T>);
 
-/// Implements both traits for bytes with a length.
+/// Declares a type of bytes with a length, and implements both traits for it and [`Argument`] for what it stands for.
 macro_rules! bytes {
-    ($type:ty, $kind:expr, |$value:ident| $bytes:expr) => {
-        impl sealed::Sealed for &$type {}
+    ($(#[$doc:meta])* $name:ident, $type:ty, $kind:expr, |$value:ident| $bytes:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name {
+            address: *const u8,
+            length: usize,
+        }
 
-        impl Value for &$type {
+        impl From<&$type> for $name {
+            #[inline(always)]
+            fn from($value: &$type) -> $name {
+                let bytes: &[u8] = $bytes;
+                $name { address: bytes.as_ptr(), length: bytes.len() }
+            }
+        }
+
+        impl sealed::Sealed for $name {}
+
+        impl Value for $name {
             const MEANING: u8 = sized($kind, size_of::<usize>());
             type Slots = Two;
             type OptionalSlots = Two;
 
             #[inline(always)]
             fn slots(self) -> [Slot; 2] {
-                let $value = self;
-                let bytes: &[u8] = $bytes;
-                [Slot::new(bytes.as_ptr().expose_provenance() as u64), Slot::new(bytes.len() as u64)]
-            }
-
-            #[inline(always)]
-            fn absent() -> [Slot; 2] {
-                [Slot::new(0), Slot::new(0)]
+                [Slot::new(self.address.expose_provenance() as u64), Slot::new(self.length as u64)]
             }
 
             #[inline(always)]
             fn present(self) -> [Slot; 2] {
                 self.slots()
             }
-        }
-
-        impl Argument for $type {
-            type Value<'a> = &'a $type;
 
             #[inline(always)]
-            fn value(&self) -> &$type {
-                self
+            fn absent() -> [Slot; 2] {
+                [Slot::new(0), Slot::new(0)]
+            }
+        }
+
+        argument!($name);
+
+        impl Argument for $type {
+            type Value = $name;
+
+            #[inline(always)]
+            fn value(&self) -> $name {
+                self.into()
             }
         }
     };
 }
 
-bytes!(str, meaning::STRING, |value| value.as_bytes());
-bytes!([u8], meaning::BYTES, |value| value);
-bytes!(CStr, meaning::C_STRING_WITH_LENGTH, |value| value.to_bytes());
+bytes!(
+    /// Where a `str` is, and how long.
+    ///
+    /// It borrows nothing: a tracer finds the text if it is still there when the probe fires.
+    Text, str, meaning::STRING, |value| value.as_bytes()
+);
+bytes!(
+    /// Where a `[u8]` is, and how long; as [`Text`].
+    Bytes, [u8], meaning::BYTES, |value| value
+);
+bytes!(
+    /// Where a `CStr` is, and how long without its NUL; as [`Text`].
+    CText, CStr, meaning::C_STRING_WITH_LENGTH, |value| value.to_bytes()
+);
 
 impl<const N: usize> Argument for [u8; N] {
-    type Value<'a> = &'a [u8];
+    type Value = Bytes;
 
     #[inline(always)]
-    fn value(&self) -> &[u8] {
-        self
+    fn value(&self) -> Bytes {
+        self.as_slice().into()
     }
 }
 
@@ -264,37 +289,28 @@ impl<V: Value> Value for Option<V> {
 }
 
 impl<T: Argument> Argument for Option<T> {
-    type Value<'a>
-        = Option<T::Value<'a>>
-    where
-        Self: 'a;
+    type Value = Option<T::Value>;
 
     #[inline(always)]
-    fn value(&self) -> Option<T::Value<'_>> {
+    fn value(&self) -> Option<T::Value> {
         Some(self.as_ref()?.value())
     }
 }
 
 impl<T: Argument + ?Sized> Argument for &T {
-    type Value<'a>
-        = T::Value<'a>
-    where
-        Self: 'a;
+    type Value = T::Value;
 
     #[inline(always)]
-    fn value(&self) -> T::Value<'_> {
+    fn value(&self) -> T::Value {
         T::value(self)
     }
 }
 
 impl<T: Argument + ?Sized> Argument for &mut T {
-    type Value<'a>
-        = T::Value<'a>
-    where
-        Self: 'a;
+    type Value = T::Value;
 
     #[inline(always)]
-    fn value(&self) -> T::Value<'_> {
+    fn value(&self) -> T::Value {
         T::value(self)
     }
 }
@@ -303,7 +319,7 @@ impl<T: Argument + ?Sized> Argument for &mut T {
 macro_rules! non_zero {
     ($($type:ty)*) => {
         $(impl Argument for NonZero<$type> {
-            type Value<'a> = $type;
+            type Value = $type;
 
             #[inline(always)]
             fn value(&self) -> $type {

@@ -29,7 +29,7 @@ pub mod meaning;
 #[doc(hidden)]
 pub mod room;
 
-pub use argument::{Argument, Slot, Value};
+pub use argument::{Argument, Bytes, CText, Slot, Text, Value};
 
 /// What the macros call. Not for others: it changes without notice.
 #[doc(hidden)]
@@ -43,31 +43,19 @@ pub mod private {
     #[inline(always)]
     pub fn cold() {}
 
-    /// Gives the argument back: makes the compiler say what is wrong with it, and where.
-    #[inline(always)]
-    pub fn pass<A: Argument>(argument: A) -> A {
-        argument
-    }
-
-    /// The value of an argument.
-    #[inline(always)]
-    pub fn value<A: Argument>(argument: &A) -> A::Value<'_> {
-        argument.value()
-    }
-
     /// The slots of an argument.
     #[inline(always)]
     pub fn slots<A: Argument>(argument: &A) -> [Slot; 2] {
         argument.value().slots()
     }
 
-    /// The types of the arguments in a tuple.
+    /// The meanings of the values in a tuple.
     #[inline(always)]
-    pub fn types<T: Arguments>(_arguments: &T) -> PhantomData<T> {
+    pub fn meanings<T: Arguments>(_values: &T) -> PhantomData<T> {
         PhantomData
     }
 
-    /// A tuple of up to six arguments.
+    /// A tuple of up to six values.
     pub trait Arguments {
         /// The meanings, a byte each, the first one lowest.
         const MEANINGS: u64;
@@ -86,15 +74,15 @@ pub mod private {
     /// Makes `arguments_N`, which takes N arguments and gives their slots and types.
     macro_rules! arguments {
         ($function:ident, $count:literal, $($Type:ident $argument:ident)*) => {
-            impl<$($Type: Argument),*> Arguments for ($($Type,)*) {
-                const MEANINGS: u64 = pack(&[$(<$Type::Value<'_> as Value>::MEANING),*]);
+            impl<$($Type: Value),*> Arguments for ($($Type,)*) {
+                const MEANINGS: u64 = pack(&[$($Type::MEANING),*]);
             }
 
             #[doc = concat!("The slots and types of ", $count, " arguments.")]
             #[inline(always)]
             pub fn $function<$($Type: Argument),*>(
                 $($argument: $Type),*
-            ) -> ([[Slot; 2]; $count], PhantomData<($($Type,)*)>) {
+            ) -> ([[Slot; 2]; $count], PhantomData<($($Type::Value,)*)>) {
                 ([$(slots(&$argument)),*], PhantomData)
             }
         };

@@ -6,7 +6,7 @@
 
 use core::marker::PhantomData;
 
-use crate::Value;
+use crate::{Argument, Value};
 
 /// No room for another value.
 pub struct Full;
@@ -42,13 +42,31 @@ impl<R> FitsIn<Next<Next<R>>> for Two {
     type Left = R;
 }
 
-/// Takes the room of `value` out of `room`.
+/// There is more than one `impl` for each number, lest the compiler take the only one for granted and infer the room from it.
+impl FitsIn<Never> for One {
+    type Left = Never;
+}
+
+impl FitsIn<Never> for Two {
+    type Left = Never;
+}
+
+/// No room, and never any.
+pub struct Never;
+
+/// The slots of an argument, as a number of values.
+type Slots<A> = <<A as Argument>::Value as Value>::Slots;
+
+/// Gives an argument back with the room that is left after it.
 #[inline(always)]
-pub fn take<V: Value, R>(value: V, _room: PhantomData<R>) -> (V, PhantomData<<V::Slots as FitsIn<R>>::Left>)
+pub fn take<A: Argument, R>(
+    argument: A,
+    _room: PhantomData<R>,
+) -> (A, PhantomData<<Slots<A> as FitsIn<R>>::Left>)
 where
-    V::Slots: FitsIn<R>,
+    Slots<A>: FitsIn<R>,
 {
-    (value, PhantomData)
+    (argument, PhantomData)
 }
 
 /// The room of a probe without arguments.

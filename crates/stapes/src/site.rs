@@ -8,6 +8,7 @@
 //! .note.stapes     site, base, what each argument means and is called
 //! .probes          the semaphore: 2 bytes, one per probe and per linked file
 //! .stapsdt.base    one byte, one per linked file
+//! stapes_sites     nothing but a reference to the site
 //! ```
 //!
 //! # What must hold, and why it is written as it is
@@ -19,6 +20,9 @@
 //!   The flag needs a symbol, and a numeric label is none; so every site numbers itself, by a counter that
 //!   the assembler keeps.
 //!   The compiler may copy a site any number of times (inlining, unrolling): each copy counts on.
+//!   mold does not know the flag for notes.
+//!   It keeps what is referred to by a section with the name of a C identifier, though: there, code with a site stays.
+//!   The other linkers see the flag of that section, too, and collect it.
 //! - *One semaphore per probe, whatever number of sites, functions, codegen units and crates.*
 //!   It is a weak hidden symbol in a COMDAT group, defined by each object that uses it; the linker keeps one.
 //!   Its name separates provider and name by a dot, so `a_b:c` and `a:b_c` differ.
@@ -326,6 +330,9 @@ macro_rules! __assembler {
             .Lstapes1_\\number: stapes1_code;\
             .set .Lstapes1, .Lstapes1 + 1;\
             .set .Lstapes1_at, 0;\
+            .pushsection stapes_sites, \"ao\", @progbits, .Lstapes1_\\number;\
+            .reloc ., BFD_RELOC_NONE, .Lstapes1_\\number;\
+            .popsection;\
             .pushsection .note.stapes, \"o\", @note, .Lstapes1_\\number;\
             .balign 4;\
             .4byte 7, 9913f - 9912f, 1;\
