@@ -4,6 +4,7 @@
 //! Here it is applied to everything that a [`Request`] finds, and what only a process shows is added:
 //! that its code is no longer mapped from the file, or that the file is not the one of that name any more.
 
+use std::collections::HashSet;
 use std::fs::File;
 
 use stapes_binary::validate::{self, Finding, Severity};
@@ -76,11 +77,10 @@ pub fn validate(request: &Request, progress: Progress<'_>) -> Report {
 fn findings(found: &Found) -> Result<Vec<Finding>, String> {
     let file = File::open(&found.path).map_err(|e| words(&e))?;
     let mut findings = validate::validate(&file).map_err(|e| e.to_string())?.unwrap_or_default();
-    let asked = |provider: &str, name: &str| {
-        found.facts.probes.iter().any(|p| p.probe.provider == provider && p.probe.name == name)
-    };
+    let asked: HashSet<_> =
+        found.facts.probes.iter().map(|p| (p.probe.provider.as_str(), p.probe.name.as_str())).collect();
     findings.retain(|f| match (&f.provider, &f.name) {
-        (Some(provider), Some(name)) => asked(provider, name),
+        (Some(provider), Some(name)) => asked.contains(&(provider.as_str(), name.as_str())),
         _ => true,
     });
     Ok(findings)
