@@ -192,7 +192,8 @@ impl Collector<'_> {
                 self.probes.push(Probe {
                     provider: provider.into_owned(),
                     name: name.into_owned(),
-                    sites: Vec::new(),
+                    // Most probes have one site; room for four would be most of a large file's memory.
+                    sites: Vec::with_capacity(1),
                 });
                 *new.insert(self.probes.len() - 1)
             }
@@ -232,7 +233,7 @@ impl Collector<'_> {
         if self.arguments_left == 0 {
             return Vec::new();
         }
-        let args: Vec<Arg> =
+        let mut args: Vec<Arg> =
             argument::parse_all(self.elf.arch, arguments).take(self.arguments_left + 1).collect();
         if args.len() > self.arguments_left {
             self.arguments_left = 0;
@@ -240,6 +241,7 @@ impl Collector<'_> {
             return Vec::new();
         }
         self.arguments_left -= args.len();
+        args.shrink_to_fit();
         args
     }
 
