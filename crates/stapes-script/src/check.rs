@@ -22,7 +22,7 @@ use stapes_bpf::Value;
 use crate::ast::{AttachKind, AttachPoint, Name, Script, Span};
 use crate::catalog::{Options, Target};
 use crate::diagnostics::{Diagnostic, Severity, semantic as diag};
-use crate::tree::{Expr, Map, ProbeBlock, StackTable, Tree, Uses, VariableIndex};
+use crate::tree::{Expr, Map, MapIndex, ProbeBlock, StackTable, Tree, Uses, VariableIndex};
 use map::MapState;
 use types::Growing;
 
@@ -33,6 +33,7 @@ pub(crate) fn check(script: &Script, target: &Target, options: &Options) -> (Tre
         options,
         diagnostics: Vec::new(),
         maps: Vec::new(),
+        map_indices: HashMap::new(),
         stacks: Vec::new(),
         variables: BTreeMap::new(),
         learned: false,
@@ -69,6 +70,8 @@ pub(crate) struct Checker<'a> {
     pub(crate) options: &'a Options,
     diagnostics: Vec<Diagnostic>,
     maps: Vec<MapState>,
+    /// Where in `maps` a name is, without its `@`.
+    map_indices: HashMap<String, MapIndex>,
     stacks: Vec<StackTable>,
     /// What is known of variables, by block and index, over the rounds.
     variables: BTreeMap<(usize, usize), Growing>,

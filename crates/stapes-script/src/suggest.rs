@@ -16,7 +16,10 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let most = (lower.chars().count() / 3).max(1);
     candidates
         .into_iter()
-        .filter(|c| c.len() <= 512)
+        // A script may have thousands of names, and as many that are unknown.
+        .take(1000)
+        // A character has up to 4 bytes.
+        .filter(|c| c.len().abs_diff(lower.len()) <= most.saturating_mul(4))
         .map(|c| (strsim::osa_distance(&lower, &c.to_lowercase()), c))
         .filter(|(distance, _)| *distance <= most)
         .min_by_key(|(distance, _)| *distance)

@@ -40,13 +40,14 @@ impl ValueState {
 impl<'a> Checker<'a> {
     /// The map called `name`, known from now on.
     pub(crate) fn map(&mut self, name: &Name) -> MapIndex {
-        let full = format!("@{}", name.text);
-        if let Some(index) = self.maps.iter().position(|m| m.name == full) {
-            return MapIndex(index);
+        if let Some(index) = self.map_indices.get(&name.text) {
+            return *index;
         }
         self.learned = true;
-        self.maps.push(MapState { name: full, key: None, value: None });
-        MapIndex(self.maps.len() - 1)
+        let index = MapIndex(self.maps.len());
+        self.map_indices.insert(name.text.clone(), index);
+        self.maps.push(MapState { name: format!("@{}", name.text), key: None, value: None });
+        index
     }
 
     /// The map's index among the object's, where the maps of stacks come first.
