@@ -8,6 +8,7 @@ mod cases {
     mod list;
     mod one_liners;
     mod processes;
+    mod real;
     mod scripts;
     pub(crate) mod support;
     pub(crate) mod tracer;

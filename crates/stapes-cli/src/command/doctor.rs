@@ -44,7 +44,7 @@ pub(crate) fn doctor(args: DoctorArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn show(out: &mut impl Write, title: &str, findings: &[Finding]) -> io::Result<()> {
-    let colour = io::stdout().is_terminal() && !std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     writeln!(out, "{title}")?;
     for finding in findings {
         let (mark, code) = match finding.grade {
