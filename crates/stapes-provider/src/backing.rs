@@ -7,6 +7,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, Once, PoisonError};
 
 use crate::Error;
 use crate::sys;
@@ -14,10 +15,12 @@ use crate::sys;
 /// Where a provider's images are put.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Backing {
-    /// In a memfd; where that is not allowed, in the first of `$XDG_RUNTIME_DIR`, `/dev/shm` and `/tmp` that works.
+    /// In a memfd; where that is not allowed, as [`Backing::Named`].
     #[default]
     Memfd,
-    /// In a file in this folder, for tracers that only open files by name. It is deleted on unload.
+    /// In a file in the first of `$XDG_RUNTIME_DIR`, `/dev/shm` and `/tmp` that works, deleted on unload and at exit.
+    Named,
+    /// In a file in this folder, for tracers that only open files by name; deleted on unload and at exit.
     File(PathBuf),
 }
 
@@ -28,15 +31,12 @@ pub(crate) struct Written {
     pub(crate) file: File,
     /// Its name, if it has one.
     pub(crate) path: Option<PathBuf>,
-    /// The process that wrote it: a child after a fork must not delete it.
-    process: u32,
 }
 
 impl Drop for Written {
     fn drop(&mut self) {
-        if let (Some(path), true) = (&self.path, self.process == std::process::id()) {
-            // It may have been cleaned away by others.
-            let _ = fs::remove_file(path);
+        if let Some(path) = &self.path {
+            delete_files(|named| named == path);
         }
     }
 }
@@ -50,31 +50,55 @@ impl Backing {
         bytes: &[u8],
         usable: impl Fn(&Written) -> Result<T, Error>,
     ) -> Result<(Written, T), Error> {
+        let use_it = |written: Written| usable(&written).map(|mapped| (written, mapped));
+        let try_folder = |folder: &Path| in_folder(folder, label, bytes).and_then(use_it);
+        let try_folders = || {
+            let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+            let mut first = runtime.into_iter().chain([PathBuf::from("/dev/shm")]);
+            first
+                .find_map(|folder| try_folder(&folder).ok())
+                .map_or_else(|| try_folder(Path::new("/tmp")), Ok)
+        };
         match self {
-            Backing::File(folder) => {
-                let written = in_folder(folder, label, bytes)?;
-                let mapped = usable(&written)?;
-                Ok((written, mapped))
-            }
+            Backing::File(folder) => try_folder(folder),
+            Backing::Named => try_folders(),
+            // What keeps the memfd away is what the user should know where nothing else works either.
             Backing::Memfd => {
-                let first = in_memfd(label, bytes).and_then(|w| usable(&w).map(|mapped| (w, mapped)));
-                let Err(error) = first else { return first };
-                for folder in fallbacks() {
-                    let Ok(written) = in_folder(&folder, label, bytes) else { continue };
-                    if let Ok(mapped) = usable(&written) {
-                        return Ok((written, mapped));
-                    }
-                }
-                Err(error)
+                in_memfd(label, bytes).and_then(use_it).or_else(|error| try_folders().map_err(|_| error))
             }
         }
     }
 }
 
-/// Folders where a file may go when there is no memfd.
-fn fallbacks() -> impl Iterator<Item = PathBuf> {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    runtime.into_iter().chain(["/dev/shm".into(), "/tmp".into()])
+/// Files that are to be deleted, each with the process that made it: a child after a fork must leave them alone.
+///
+/// Changed only within a change (see `fork`), so that no child finds it locked.
+static FILES: Mutex<Vec<(u32, PathBuf)>> = Mutex::new(Vec::new());
+
+/// Deletes those of this process's files that are chosen.
+fn delete_files(chosen: impl Fn(&Path) -> bool) {
+    let process = std::process::id();
+    let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    files.retain(|(owner, path)| {
+        if *owner != process || !chosen(path) {
+            return true;
+        }
+        // It may have been cleaned away by others.
+        let _ = fs::remove_file(path);
+        false
+    });
+}
+
+extern "C" fn delete_all_files() {
+    delete_files(|_| true);
+}
+
+/// Has a file deleted when it is dropped, and at exit.
+fn remember_file(path: &Path) {
+    let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    static REGISTERED: Once = Once::new();
+    REGISTERED.call_once(|| sys::at_exit(delete_all_files));
+    files.push((std::process::id(), path.to_owned()));
 }
 
 fn in_memfd(label: &str, bytes: &[u8]) -> Result<Written, Error> {
@@ -85,7 +109,7 @@ fn in_memfd(label: &str, bytes: &[u8]) -> Result<Written, Error> {
     let mut file = sys::create_memfd(&name).map_err(system)?;
     file.write_all(bytes).map_err(system)?;
     sys::seal(&file);
-    Ok(Written { file, path: None, process: std::process::id() })
+    Ok(Written { file, path: None })
 }
 
 fn in_folder(folder: &Path, label: &str, bytes: &[u8]) -> Result<Written, Error> {
@@ -99,8 +123,9 @@ fn in_folder(folder: &Path, label: &str, bytes: &[u8]) -> Result<Written, Error>
         let opened = OpenOptions::new().read(true).write(true).create_new(true).mode(0o700).open(&path);
         match opened {
             Ok(mut file) => {
+                remember_file(&path);
                 let result = file.write_all(bytes);
-                let written = Written { file, path: Some(path.clone()), process: std::process::id() };
+                let written = Written { file, path: Some(path.clone()) };
                 return result.map(|()| written).map_err(system);
             }
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists && tries < 10 => tries += 1,

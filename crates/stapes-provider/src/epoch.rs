@@ -6,168 +6,190 @@
 //! A thread may have been interrupted between the two steps.
 //!
 //! # The method
-//! Each thread has a counter of its own: odd depth means "inside".
-//! A thread that fires adds one to it, reads the site's address, perhaps calls it, and takes one away: plain stores to
-//! its own memory, ordered only against the compiler.
+//! Each thread has a counter of its own: an odd number means "inside".
+//! A thread that fires makes it odd, reads the site's address, perhaps calls it, and makes it even again: plain stores
+//! to its own memory, ordered only against the compiler.
 //! Whoever unloads first takes the address away, then asks the kernel to run a memory barrier on every CPU that runs a
-//! thread of this process (`membarrier(2)`, `MEMBARRIER_CMD_PRIVATE_EXPEDITED`), then waits until it has seen every
-//! thread's counter at zero once.
-//! After the barrier a thread either is seen inside, or will see that the address is gone.
-//! Where the kernel has no such call, threads that fire make a full barrier themselves.
+//! thread of this process (`membarrier(2)`, `MEMBARRIER_CMD_PRIVATE_EXPEDITED`), then looks at every counter, and waits
+//! for those that are odd to change.
+//! After the barrier a thread either is seen inside, or will see that the address is gone:
+//! ```text
+//! firing                          unloading
+//! counter = 1 (odd)               site = null
+//! ── fence ──                     ── fence ──
+//! read site: old or null          read counter: 1 or even
+//! call it if it is not null       1: wait until it is not 1
+//! counter = 2                     unmap
+//! ```
+//! With a fence in both, one of the two reads sees the other side's store, so that "old" and "even before" never meet.
+//! The kernel's barrier counts as a fence in both; where the kernel has none, threads that fire make a fence themselves.
 //!
 //! # Corners
-//! - A signal handler that fires while its thread is firing: the counter nests.
-//! - A fork while another thread fires: the child has the counter of a thread that it does not have.
-//!   The registry knows the process it was made for and forgets the others' counters in a child.
-//! - A thread that ends: its counter is marked free and given to the next new thread.
-//! - Unloading from inside a handler that interrupted firing would wait for itself: the caller's own counter is left
-//!   out of the waiting, and the mapping is kept rather than taken away.
+//! - A signal handler that fires while its thread is firing: it finds its thread inside and leaves it so.
+//! - A fork: the child starts with its own thread's counter alone ([`after_fork`]).
+//! - A thread that has ended, even one that was cancelled inside: the kernel says that it is gone, and its counter
+//!   counts no longer ([`registry`]).
+//! - Unloading in a handler that interrupted its own thread's firing would wait for itself, a thread that is
+//!   held by a debugger inside keeps others waiting for long, and a sandbox may forbid the barrier at any time.
+//!   Then [`wait`] says no, and the mapping is kept rather than taken away.
+
+mod reader;
+mod registry;
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, compiler_fence, fence};
-use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::marker::PhantomData;
+use std::ptr;
+use std::sync::atomic::{self, AtomicU8, Ordering, fence};
+use std::time::{Duration, Instant};
 
 use crate::sys;
-
-/// A thread's counter. It lives for ever; threads come and go.
-#[derive(Debug)]
-struct Reader {
-    /// How deep its thread is inside.
-    depth: AtomicUsize,
-    /// Whether a thread has it.
-    taken: AtomicBool,
-    /// The process that the thread is of.
-    process: AtomicU32,
-}
-
-/// Every counter that there ever was.
-static READERS: Mutex<Vec<&'static Reader>> = Mutex::new(Vec::new());
+use registry::Slot;
 
 thread_local! {
-    static READER: Cell<Option<&'static Reader>> = const { Cell::new(None) };
-    static GUARD: Release = const { Release };
+    // Nothing to drop, so that using it allocates nothing.
+    static OWN: Cell<Option<&'static Slot>> = const { Cell::new(None) };
 }
 
-/// Gives the thread's counter back when the thread ends.
-struct Release;
-
-impl Drop for Release {
-    fn drop(&mut self) {
-        if let Ok(Some(reader)) = READER.try_with(Cell::take) {
-            reader.taken.store(false, Ordering::Release);
-        }
-    }
-}
+/// How long an unloading thread waits for one that is inside, which is a tracer's handler long: microseconds.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The time in which a thread is inside.
 #[derive(Debug)]
-pub struct Inside(&'static Reader);
+pub struct Inside {
+    /// The thread's counter, if this is what entered.
+    entered: Option<&'static Slot>,
+    /// The counter is the thread's own: whoever drops this must be that thread.
+    not_send: PhantomData<*mut ()>,
+}
 
 impl Drop for Inside {
     #[inline(always)]
     fn drop(&mut self) {
-        let depth = self.0.depth.load(Ordering::Relaxed);
-        compiler_fence(Ordering::SeqCst);
-        self.0.depth.store(depth.wrapping_sub(1), Ordering::Release);
+        if let Some(slot) = self.entered {
+            slot.reader.leave();
+        }
     }
 }
 
 /// Enters: until the result is dropped, no mapping goes away whose address is read after this call.
 ///
-/// Returns nothing in the last moments of a thread, when its counter is already gone.
+/// Safe in signal handlers. Returns nothing where there is no memory for the thread's counter.
 #[inline(always)]
 pub fn enter() -> Option<Inside> {
-    let reader = match READER.try_with(Cell::get) {
-        Ok(Some(reader)) => reader,
-        _ => register()?,
+    let slot = match OWN.get() {
+        Some(slot) => slot,
+        None => claim()?,
     };
-    let depth = reader.depth.load(Ordering::Relaxed);
-    reader.depth.store(depth.wrapping_add(1), Ordering::Relaxed);
-    if asymmetric() {
-        compiler_fence(Ordering::SeqCst);
-    } else {
-        fence(Ordering::SeqCst);
-    }
-    Some(Inside(reader))
+    let entered = slot.reader.enter(kernel_makes_fences());
+    Some(Inside { entered: entered.then_some(slot), not_send: PhantomData })
 }
 
 #[cold]
-fn register() -> Option<&'static Reader> {
-    // Touching the guard arranges for its drop; a thread that is past that gets no counter.
-    GUARD.try_with(|_| ()).ok()?;
-    let mut readers = READERS.lock().unwrap_or_else(PoisonError::into_inner);
-    let free = readers.iter().find(|r| !r.taken.load(Ordering::Acquire));
-    let reader = match free {
-        Some(reader) => *reader,
-        None => {
-            let reader: &'static Reader = Box::leak(Box::new(Reader {
-                depth: AtomicUsize::new(0),
-                taken: AtomicBool::new(false),
-                process: AtomicU32::new(0),
-            }));
-            readers.push(reader);
-            reader
-        }
-    };
-    reader.depth.store(0, Ordering::Relaxed);
-    reader.process.store(std::process::id(), Ordering::Relaxed);
-    reader.taken.store(true, Ordering::Release);
-    READER.try_with(|cell| cell.set(Some(reader))).ok()?;
-    Some(reader)
-}
-
-/// Whether the kernel makes the barriers, so that threads that fire need none.
-#[inline(always)]
-fn asymmetric() -> bool {
-    static SUPPORTED: OnceLock<bool> = OnceLock::new();
-    *SUPPORTED.get_or_init(sys::register_membarrier)
+fn claim() -> Option<&'static Slot> {
+    let slot = registry::claim()?;
+    OWN.set(Some(slot));
+    Some(slot)
 }
 
 /// Waits until every other thread that was inside has been outside.
 ///
-/// Returns false where the calling thread itself is inside, as in a signal handler: then nothing may be taken away.
+/// Returns false where that cannot be had: then nothing may be taken away that a thread may be inside of.
+#[must_use]
 pub fn wait() -> bool {
-    if asymmetric() {
-        sys::membarrier();
-    } else {
-        fence(Ordering::SeqCst);
-    }
-    let process = std::process::id();
-    let own = READER.try_with(Cell::get).ok().flatten();
-    if own.is_some_and(|r| r.depth.load(Ordering::Relaxed) != 0) {
+    if !barrier() {
         return false;
     }
-    let readers: Vec<_> = READERS.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    for reader in readers {
-        let ours = own.is_some_and(|own| std::ptr::eq(own, reader));
-        let mut turns = 0u32;
-        while !ours
-            && reader.taken.load(Ordering::Acquire)
-            && reader.process.load(Ordering::Relaxed) == process
-            && reader.depth.load(Ordering::Acquire) != 0
-        {
-            turns += 1;
-            if turns < 100 {
-                std::hint::spin_loop();
-            } else {
-                // Inside means inside a tracer's handler at the worst, which takes microseconds.
-                std::thread::sleep(Duration::from_micros(50));
+    let own = OWN.get();
+    if own.is_some_and(|slot| slot.reader.inside().is_some()) {
+        return false;
+    }
+    let mut patience = Patience::default();
+    registry::slots().filter(|slot| !own.is_some_and(|own| ptr::eq(own, *slot))).all(|slot| {
+        let Some(turn) = slot.reader.inside() else { return true };
+        loop {
+            if slot.reader.has_left(turn) || slot.is_abandoned() {
+                return true;
+            }
+            if !patience.pause() {
+                return false;
             }
         }
+    })
+}
+
+/// In a child after a fork, before anything else of this crate.
+pub(crate) fn after_fork() {
+    registry::keep_only(OWN.get());
+}
+
+/// Waiting that gives the CPU away more and more readily, and ends.
+#[derive(Default)]
+struct Patience {
+    turns: u32,
+    until: Option<Instant>,
+}
+
+impl Patience {
+    /// Waits a little; false when enough is enough.
+    fn pause(&mut self) -> bool {
+        self.turns += 1;
+        if self.turns < 100 {
+            std::hint::spin_loop();
+            return true;
+        }
+        let now = Instant::now();
+        let until = *self.until.get_or_insert(now + PATIENCE);
+        std::thread::sleep(Duration::from_micros(50));
+        now < until
     }
-    true
+}
+
+const UNKNOWN: u8 = 0;
+const KERNEL: u8 = 1;
+const EVERYBODY: u8 = 2;
+
+/// Who makes the fences: the same answer for the whole life of the process.
+static FENCES: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+/// Whether the kernel makes the fences, so that threads that fire need none.
+#[inline(always)]
+fn kernel_makes_fences() -> bool {
+    match FENCES.load(Ordering::Relaxed) {
+        UNKNOWN => decide(),
+        who => who == KERNEL,
+    }
+}
+
+#[cold]
+fn decide() -> bool {
+    let who = if sys::register_membarrier() { KERNEL } else { EVERYBODY };
+    match FENCES.compare_exchange(UNKNOWN, who, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => who == KERNEL,
+        Err(decided) => decided == KERNEL,
+    }
+}
+
+/// A fence of the unloading side; false if there could be none.
+fn barrier() -> bool {
+    fence(Ordering::SeqCst);
+    // A process that came out of a bare clone(2) may have to register anew.
+    !kernel_makes_fences() || sys::membarrier() || (sys::register_membarrier() && sys::membarrier())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
     use std::sync::mpsc;
+    use std::sync::{Arc, Mutex};
 
     use super::*;
 
+    /// One of these tests has others wait for long.
+    static ALONE: Mutex<()> = Mutex::new(());
+
     #[test]
     fn waiting_ends_only_after_the_thread_inside_has_left() {
+        let _alone = ALONE.lock();
         let (entered, is_in) = mpsc::channel();
         let (leave, may_leave) = mpsc::channel::<()>();
         let left = Arc::new(AtomicBool::new(false));
@@ -194,19 +216,37 @@ mod tests {
 
     #[test]
     fn a_thread_that_is_inside_itself_is_told_so() {
-        let inside = enter();
+        let _alone = ALONE.lock();
+        let outer = enter();
+        let nested = enter();
         assert!(!wait());
-        drop(inside);
+        drop(nested);
+        assert!(!wait(), "leaving the inner left the outer");
+        drop(outer);
         assert!(wait());
     }
 
     #[test]
-    fn counters_of_ended_threads_are_used_again() {
-        let count = || READERS.lock().unwrap().len();
-        for _ in 0..50 {
-            std::thread::spawn(|| drop(enter())).join().unwrap();
-        }
-        // Other tests of this binary run at the same time and have threads of their own.
-        assert!(count() < 40, "{} counters", count());
+    fn nobody_waits_for_a_thread_that_ended_inside() {
+        let _alone = ALONE.lock();
+        std::thread::spawn(|| std::mem::forget(enter())).join().unwrap();
+        assert!(wait());
+    }
+
+    #[test]
+    fn a_thread_that_stays_inside_is_waited_for_with_an_end() {
+        let _alone = ALONE.lock();
+        let (entered, is_in) = mpsc::channel();
+        let (leave, may_leave) = mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let _inside = enter().unwrap();
+            entered.send(()).unwrap();
+            // Gone when the sender is.
+            let _ = may_leave.recv();
+        });
+        is_in.recv().unwrap();
+        assert!(!wait());
+        drop(leave);
+        thread.join().unwrap();
     }
 }

@@ -22,12 +22,13 @@
 //! and any USDT tracer that looks at the process finds it.
 //! A tracer raises the semaphore; firing tests it and, where it is raised, calls the function.
 //!
-//! Threads may fire, add, load and unload at the same time: see [`epoch`] for why that is safe.
+//! Threads may fire, add, load and unload at the same time: see [`epoch`] for why that is safe, and [`fork`] for forks.
 
 pub mod args;
 pub mod backing;
 pub mod epoch;
 mod error;
+pub mod fork;
 pub mod image;
 #[cfg(feature = "json")]
 mod json;

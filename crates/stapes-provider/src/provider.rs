@@ -13,11 +13,12 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::args::{self, Place, Words};
 use crate::backing::Written;
+use crate::fork::{Guard, Lock};
 use crate::image::{Image, Machine, ProbeImage, STRIDE};
 use crate::site::Site;
 use crate::{Arg, Arguments, Backing, Error, epoch, sys};
@@ -35,7 +36,7 @@ pub const MAX_NAME: usize = 128;
 pub struct Provider {
     name: String,
     backing: Backing,
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +44,8 @@ struct State {
     probes: Vec<Arc<Inner>>,
     names: HashSet<String>,
     images: Vec<Loaded>,
+    /// How many of the probes are in an image: always the first ones.
+    loaded: usize,
 }
 
 /// An image in use. The mapping is kept for its drop, which comes before the file's.
@@ -120,11 +123,13 @@ impl Provider {
     /// Makes every probe that was added since the last call visible to tracers, in an image of its own.
     ///
     /// Images that are loaded stay untouched, and tracers of their probes attached.
+    /// Each image costs a file descriptor and two mappings: with many probes, add some before each call.
+    /// On architectures other than x86-64 and aarch64 nothing happens, and probes never fire.
     pub fn load(&self) -> Result<(), Error> {
         let Some(machine) = Machine::host() else { return Ok(()) };
         let mut state = self.state();
-        let fresh: Vec<_> =
-            state.probes.iter().filter(|p| p.site.load(Ordering::Relaxed).is_null()).cloned().collect();
+        let state = &mut *state;
+        let fresh = &state.probes[state.loaded..];
         if fresh.is_empty() {
             return Ok(());
         }
@@ -142,6 +147,7 @@ impl Provider {
             probe.site.store(start.wrapping_add(image.text + i * STRIDE), Ordering::Release);
             probe.semaphore.store(semaphore, Ordering::Release);
         }
+        state.loaded = state.probes.len();
         state.images.push(Loaded { _mapping: mapping, written });
         Ok(())
     }
@@ -149,14 +155,18 @@ impl Provider {
     /// Takes all probes away from tracers again. Threads may be firing meanwhile. [`Provider::load`] brings them back.
     pub fn unload(&self) {
         let mut state = self.state();
-        for probe in &state.probes {
+        for probe in &state.probes[..state.loaded] {
             probe.semaphore.store(untraced(), Ordering::Relaxed);
             probe.site.store(ptr::null_mut(), Ordering::Release);
+        }
+        state.loaded = 0;
+        if state.images.is_empty() {
+            return;
         }
         if epoch::wait() {
             state.images.clear();
         } else {
-            // In a signal handler that interrupted this thread's own firing: what it is inside of has to stay.
+            // A thread may still be inside: what it is inside of has to stay.
             state.images.drain(..).for_each(std::mem::forget);
         }
     }
@@ -166,8 +176,8 @@ impl Provider {
         self.state().images.iter().map(|image| image.written.path.clone()).collect()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> Guard<'_, State> {
+        self.state.lock()
     }
 }
 
@@ -187,7 +197,7 @@ impl Builder {
     /// Makes the provider.
     pub fn build(self) -> Result<Provider, Error> {
         check_name(&self.name)?;
-        Ok(Provider { name: self.name, backing: self.backing, state: Mutex::default() })
+        Ok(Provider { name: self.name, backing: self.backing, state: Lock::default() })
     }
 }
 

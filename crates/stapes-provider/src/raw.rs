@@ -4,6 +4,7 @@
 //! libraries; a static executable maps it itself.
 
 use std::ffi::c_void;
+use std::mem::ManuallyDrop;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::ptr;
@@ -14,11 +15,11 @@ use crate::image::{Image, Machine, ProbeImage, STRIDE};
 use crate::site::Site;
 use crate::{Error, epoch, sys};
 
-/// A loaded image. Dropping it closes the file; the image itself goes by [`RawImage::unload`].
+/// A loaded image. It goes by [`RawImage::unload`]; dropping it only closes the file, since threads may be inside.
 #[derive(Debug)]
 pub struct RawImage {
     written: Written,
-    loaded: Loaded,
+    loaded: ManuallyDrop<Loaded>,
     text: usize,
 }
 
@@ -43,20 +44,19 @@ impl RawImage {
         let parts: Vec<_> = probes.iter().map(|(name, places)| ProbeImage { name, places }).collect();
         let image = Image::new(machine, sys::page_size(), provider, &parts, false);
         let (written, loaded) = backing.write(label, &image.bytes, |written| {
-            let linked = sys::open_library(&path_of(written)).map(Loaded::Linked);
-            // Static executables have no dynamic linker, and without /proc a memfd has no name.
-            linked.or_else(|_| {
+            sys::open_library(&path_of(written)).map(Loaded::Linked).or_else(|error| {
+                // Static executables have no dynamic linker, and without /proc a memfd has no name.
                 sys::Mapping::new(&written.file, image.data, image.data_size)
                     .map(Loaded::Mapped)
-                    .map_err(|source| Error::System { call: "mmap", object: label.to_owned(), source })
+                    .map_err(|_| error)
             })
         })?;
-        Ok(RawImage { written, loaded, text: image.text })
+        Ok(RawImage { written, loaded: ManuallyDrop::new(loaded), text: image.text })
     }
 
     /// The address of the `n`th probe's function, which starts with the site.
     pub fn site(&self, n: usize) -> *mut u8 {
-        let start = match &self.loaded {
+        let start = match &*self.loaded {
             Loaded::Linked(library) => library.start(),
             Loaded::Mapped(mapping) => mapping.start(),
         };
@@ -65,7 +65,7 @@ impl RawImage {
 
     /// What dlopen gave, or null where the image was mapped without it.
     pub fn handle(&self) -> *mut c_void {
-        match &self.loaded {
+        match &*self.loaded {
             Loaded::Linked(library) => library.handle(),
             Loaded::Mapped(_) => ptr::null_mut(),
         }
@@ -83,14 +83,14 @@ impl RawImage {
 
     /// Takes the image away, once no thread is inside it; nobody may be given its sites any more before this call.
     ///
+    /// Where threads could not be waited for (see [`epoch::wait`]) the image stays.
     /// Returns false if the dynamic linker refused, as when somebody else has closed the handle.
     pub fn unload(self) -> bool {
         if !epoch::wait() {
-            // In a signal handler that interrupted this thread's own firing: what it is inside of has to stay.
             std::mem::forget(self);
             return true;
         }
-        match self.loaded {
+        match ManuallyDrop::into_inner(self.loaded) {
             Loaded::Linked(library) => library.close(),
             Loaded::Mapped(_) => true,
         }

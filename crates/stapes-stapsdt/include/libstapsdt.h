@@ -36,13 +36,13 @@ typedef enum {
 
 typedef enum { memfd_disabled = 0, memfd_enabled = 1 } MemFDOption_t;
 
-struct SDTProvider_;
+struct SDTProvider;
 
-typedef struct SDTProbe_ {
+typedef struct SDTProbe {
     char *name;
     ArgType_t argFmt[MAX_ARGUMENTS];
     void *_fire; /* the site, or null while the provider is not loaded */
-    struct SDTProvider_ *provider;
+    struct SDTProvider *provider;
     int argCount;
 } SDTProbe_t;
 
@@ -51,7 +51,7 @@ typedef struct SDTProbeList_ {
     struct SDTProbeList_ *next;
 } SDTProbeList_t;
 
-typedef struct SDTProvider_ {
+typedef struct SDTProvider {
     char *name;
     SDTProbeList_t *probes;
 #ifdef errno

@@ -17,11 +17,11 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::PathBuf;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use stapes_provider::args::{MAX_WORDS, Place};
+use stapes_provider::fork::{Guard, Lock};
 use stapes_provider::raw::{self, RawImage};
-use stapes_provider::{Backing, epoch};
+use stapes_provider::{Backing, Error, epoch};
 
 /// The most arguments of a probe: the structure has room for no more.
 pub const MAX_ARGUMENTS: usize = 6;
@@ -36,6 +36,9 @@ const SHARED_LIBRARY_CLOSE_ERROR: ErrorCode = 4;
 
 /// `MemFDOption_t`.
 const MEMFD_ENABLED: c_int = 1;
+
+/// The longest name of a memfd (memfd_create(2)); providers whose names are longer cannot be loaded, as ever.
+const LONGEST_LABEL: usize = 249;
 
 /// `SDTProbe_t`.
 #[repr(C)]
@@ -75,7 +78,7 @@ pub struct Provider {
 #[derive(Debug)]
 struct Owned {
     public: Provider,
-    images: Mutex<Vec<RawImage>>,
+    images: Lock<Vec<RawImage>>,
 }
 
 /// `providerInit`: a new provider, or null without a name.
@@ -96,7 +99,7 @@ pub unsafe extern "C" fn providerInit(name: *const c_char) -> *mut Provider {
         _memfd: -1,
         _use_memfd: MEMFD_ENABLED,
     };
-    Box::into_raw(Box::new(Owned { public, images: Mutex::default() })).cast()
+    Box::into_raw(Box::new(Owned { public, images: Lock::default() })).cast()
 }
 
 /// `providerUseMemfd`: 1 if the choice was taken, 0 if the provider is null or loaded.
@@ -182,10 +185,7 @@ pub unsafe extern "C" fn providerLoad(provider: *mut Provider) -> c_int {
             fresh.iter().map(|p| CStr::from_ptr((**p).name).to_string_lossy().into_owned()).collect();
         let parts: Vec<(&str, &[Place])> =
             names.iter().map(String::as_str).zip(places.iter().map(Vec::as_slice)).collect();
-        let in_memfd = (*provider)._use_memfd == MEMFD_ENABLED;
-        let backing = if in_memfd { Backing::Memfd } else { Backing::File(PathBuf::from("/tmp")) };
-        let label = if in_memfd { format!("libstapsdt:{name}") } else { name.clone() };
-        match RawImage::load(&name, &label, &backing, &parts) {
+        match load_image(&name, (*provider)._use_memfd == MEMFD_ENABLED, &parts) {
             Ok(image) => {
                 for (i, probe) in fresh.iter().enumerate() {
                     (**probe)._fire.store(image.site(i), Ordering::Release);
@@ -201,14 +201,29 @@ pub unsafe extern "C" fn providerLoad(provider: *mut Provider) -> c_int {
             }
             Err(error) => {
                 let code = match error {
-                    stapes_provider::Error::System { .. } => TMP_CREATION_ERROR,
-                    _ => SHARED_LIBRARY_OPEN_ERROR,
+                    Error::Linker { .. } => SHARED_LIBRARY_OPEN_ERROR,
+                    _ => TMP_CREATION_ERROR,
                 };
                 set_error(provider, code, &error.to_string());
                 -1
             }
         }
     }
+}
+
+/// An image where the user wants it; where `/tmp` does not do, in another folder.
+fn load_image(name: &str, in_memfd: bool, probes: &[(&str, &[Place])]) -> Result<RawImage, Error> {
+    if !in_memfd {
+        let tmp = Backing::File(PathBuf::from("/tmp"));
+        return RawImage::load(name, name, &tmp, probes)
+            .or_else(|error| RawImage::load(name, name, &Backing::Named, probes).map_err(|_| error));
+    }
+    let label = format!("libstapsdt:{name}");
+    if label.len() > LONGEST_LABEL {
+        let source = std::io::Error::from(std::io::ErrorKind::InvalidFilename);
+        return Err(Error::System { call: "memfd_create", object: name.chars().take(40).collect(), source });
+    }
+    RawImage::load(name, &label, &Backing::Memfd, probes)
 }
 
 /// `providerUnload`: 0, or −1 with `errno` and `error` set.
@@ -335,10 +350,9 @@ unsafe fn probes(provider: *mut Provider) -> Vec<*mut Probe> {
 
 /// # Safety
 /// The provider came from [`providerInit`].
-unsafe fn lock<'a>(provider: *mut Provider) -> std::sync::MutexGuard<'a, Vec<RawImage>> {
+unsafe fn lock<'a>(provider: *mut Provider) -> Guard<'a, Vec<RawImage>> {
     // SAFETY: every provider is the first part of an `Owned`.
-    let images = unsafe { &(*provider.cast::<Owned>()).images };
-    images.lock().unwrap_or_else(PoisonError::into_inner)
+    unsafe { &(*provider.cast::<Owned>()).images }.lock()
 }
 
 /// # Safety

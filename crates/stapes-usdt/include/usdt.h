@@ -68,7 +68,8 @@ usdt_provider_t *usdt_create_provider(const char *name, const char *module);
 /* 0, or -1 where the provider has a probe of that function and name. */
 int usdt_provider_add_probe(usdt_provider_t *provider, usdt_probedef_t *probedef);
 
-/* 0, or -1 where the provider has no such probe. */
+/* 0, or -1 where the provider has no such probe. A removed probe fires no more; the provider's hold on it goes over to
+ * the caller. */
 int usdt_provider_remove_probe(usdt_provider_t *provider, usdt_probedef_t *probedef);
 
 /* Makes the probes visible to tracers: 0, or -1 with an error; 0 with an error where it was done before. */

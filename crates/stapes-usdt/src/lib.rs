@@ -7,9 +7,9 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use stapes_provider::args::{MAX_WORDS, Place};
+use stapes_provider::fork::{Guard, Lock};
 use stapes_provider::raw::{self, RawImage};
 use stapes_provider::{Backing, epoch};
 
@@ -54,7 +54,7 @@ pub struct Provider {
 #[derive(Debug)]
 struct Owned {
     public: Provider,
-    images: Mutex<Vec<RawImage>>,
+    images: Lock<Vec<RawImage>>,
 }
 
 /// `usdt_error_t`.
@@ -105,7 +105,7 @@ pub unsafe extern "C" fn usdt_create_provider(name: *const c_char, module: *cons
         enabled: 0,
         file: ptr::null_mut(),
     };
-    Box::into_raw(Box::new(Owned { public, images: Mutex::default() })).cast()
+    Box::into_raw(Box::new(Owned { public, images: Lock::default() })).cast()
 }
 
 /// `usdt_create_probe`: null without a name. More than [`ARG_MAX`] arguments are cut off.
@@ -183,14 +183,19 @@ pub unsafe extern "C" fn usdt_provider_add_probe(
             fail(provider, ErrorKind::DuplicateProbe, &full_name(provider, definition));
             return -1;
         }
-        (*definition).next = (*provider).probedefs;
-        (*provider).probedefs = definition;
+        (*definition).next = ptr::null_mut();
+        let mut last = &raw mut (*provider).probedefs;
+        while !(*last).is_null() {
+            last = &raw mut (**last).next;
+        }
+        *last = definition;
     }
     0
 }
 
-/// `usdt_provider_remove_probe`: 0, or −1 if there is no such probe. The provider keeps its hold no longer than it is
-/// enabled; the caller's hold is the caller's.
+/// `usdt_provider_remove_probe`: 0, or −1 if there is no such probe. The removed probe fires no more.
+///
+/// The provider's hold on it goes over to the caller, as in the original.
 ///
 /// # Safety
 /// As [`usdt_provider_add_probe`].
@@ -211,6 +216,10 @@ pub unsafe extern "C" fn usdt_provider_remove_probe(
                 let found = *link;
                 *link = (*found).next;
                 (*found).next = ptr::null_mut();
+                // Its site goes with the next disable, which no longer knows of it.
+                if let Some(probe) = (*found).probe.as_ref() {
+                    probe.probe_addr.store(ptr::null_mut(), Ordering::Release);
+                }
                 return 0;
             }
             link = &raw mut (**link).next;
@@ -482,10 +491,9 @@ unsafe fn definitions(provider: *mut Provider) -> Vec<*mut ProbeDefinition> {
 
 /// # Safety
 /// The provider came from [`usdt_create_provider`].
-unsafe fn lock<'a>(provider: *mut Provider) -> std::sync::MutexGuard<'a, Vec<RawImage>> {
+unsafe fn lock<'a>(provider: *mut Provider) -> Guard<'a, Vec<RawImage>> {
     // SAFETY: every provider is the first part of an `Owned`.
-    let images = unsafe { &(*provider.cast::<Owned>()).images };
-    images.lock().unwrap_or_else(PoisonError::into_inner)
+    unsafe { &(*provider.cast::<Owned>()).images }.lock()
 }
 
 /// Sets the error text.

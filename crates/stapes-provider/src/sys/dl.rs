@@ -1,6 +1,7 @@
 //! The dynamic linker, for images that debuggers are to see: dlopen(3), dlinfo(3).
 
-use std::ffi::{CStr, c_void};
+use std::ffi::{CStr, CString, c_void};
+use std::mem::MaybeUninit;
 use std::path::Path;
 use std::ptr::NonNull;
 
@@ -11,6 +12,8 @@ use crate::Error;
 pub(crate) struct Library {
     handle: NonNull<c_void>,
     start: *mut u8,
+    /// The name under which it was opened.
+    name: CString,
 }
 
 // SAFETY: dlclose may be called from any thread.
@@ -29,11 +32,26 @@ impl Library {
         self.start
     }
 
-    /// Unloads it; whether the dynamic linker did so.
+    /// Unloads it; whether the dynamic linker did so. It is not asked to where somebody else has closed the handle.
     pub(crate) fn close(self) -> bool {
-        // SAFETY: the handle came from dlopen; whoever closes has made sure (see `epoch`) that no thread is in the
-        // image. A handle that somebody else closed before is refused by the linker, which keeps a list.
-        unsafe { libc::dlclose(self.handle.as_ptr()) == 0 }
+        // SAFETY: the handle came from dlopen and, since the image is still there, was not closed; whoever closes has
+        // made sure (see `epoch`) that no thread is in the image.
+        self.is_loaded() && unsafe { libc::dlclose(self.handle.as_ptr()) == 0 }
+    }
+
+    /// Whether the image is still where it was: glibc's dlclose looks into freed memory when a handle is closed twice.
+    fn is_loaded(&self) -> bool {
+        let mut found = MaybeUninit::<libc::Dl_info>::zeroed();
+        // SAFETY: dladdr only compares the address, and fills the structure in where it answers with other than 0;
+        // until then it is zeros, which are valid for it. Names are C strings of libraries that are loaded.
+        unsafe {
+            libc::dladdr(self.start.cast(), found.as_mut_ptr()) != 0 && {
+                let found = found.assume_init();
+                found.dli_fbase == self.start.cast()
+                    && !found.dli_fname.is_null()
+                    && CStr::from_ptr(found.dli_fname) == self.name.as_c_str()
+            }
+        }
     }
 }
 
@@ -46,7 +64,7 @@ struct LinkMap {
 /// Loads an image. Fails in static executables, which have no dynamic linker.
 pub(crate) fn open_library(path: &Path) -> Result<Library, Error> {
     use std::os::unix::ffi::OsStrExt;
-    let name = std::ffi::CString::new(path.as_os_str().as_bytes())
+    let name = CString::new(path.as_os_str().as_bytes())
         .map_err(|_| Error::Linker { message: "the path has a NUL".to_owned() })?;
     // SAFETY: the name is a C string; the image has no constructors that could run.
     let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
@@ -63,7 +81,7 @@ pub(crate) fn open_library(path: &Path) -> Result<Library, Error> {
     // SAFETY: the linker keeps the structure as long as the library is loaded; its first field is `l_addr`,
     // which is where the image starts, because the image's first address is 0.
     let start = unsafe { (*map).load_bias } as *mut u8;
-    Ok(Library { handle, start })
+    Ok(Library { handle, start, name })
 }
 
 fn last_error() -> Error {

@@ -5,6 +5,7 @@
 //! An unloaded image's addresses are covered with empty pages and kept for the next image of that size: the load then
 //! reads 0, or at the worst another probe's semaphore, and firing looks again before it does anything.
 //! Empty pages cost no memory, and loading and unloading for ever uses the same few addresses.
+//! Every caller is within a change (see `fork`), so that no child finds the list of free addresses locked.
 
 use std::fs::File;
 use std::io;
