@@ -1,6 +1,7 @@
 //! Everything that [`validate`](super::validate) can find: the name, how bad it is, and the tools that it breaks.
 //!
-//! The tools were tried with files made for each case: readelf and gdb 13, bcc 0.26, bpftrace 0.17, perf 6.1, libbpf 1.1.
+//! What each tool does was measured for the common cases (gdb 13, bcc 0.26, bpftrace 0.17, perf 6.1, libbpf 1.1);
+//! for the rare ones it is concluded from how the tool reads notes.
 //! What the kernel refuses breaks every tool that attaches by uprobes.
 
 use super::Severity;
