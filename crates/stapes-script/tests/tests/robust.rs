@@ -386,3 +386,25 @@ fn programs_that_no_kernel_takes_are_refused_early() {
     assert_eq!(compiled(&deep("BEGIN { ", "unroll (100) { ", "@x++;", "}", " }", 6)), ["program-too-long"]);
     assert_eq!(compiled(&deep("BEGIN { ", "print(pid); ", "", "", "}", 80_000)), ["program-too-long"]);
 }
+
+/// Examples with a word taken out, or with another of their own words in its place: most mean nothing.
+#[test]
+fn damaged_examples_are_compiled_or_refused() {
+    let mut random = Random(7);
+    for (name, source) in examples::all() {
+        let words: Vec<(usize, usize)> = source
+            .split(|c: char| !c.is_alphanumeric() && !"$@_".contains(c))
+            .filter(|w| !w.is_empty())
+            .map(|w| (w.as_ptr() as usize - source.as_ptr() as usize, w.len()))
+            .collect();
+        for (at, length) in &words {
+            let (other, other_length) = words[random.below(words.len())];
+            for new in ["", &source[other..other + other_length]] {
+                let damaged = format!("{}{new}{}", &source[..*at], &source[at + length..]);
+                let slugs = compiled(&damaged);
+                assert!(!slugs.contains(&"internal-error"), "{name} with {new} at {at}: {damaged}");
+                assert!(slugs.len() < 60, "{name} with {new} at {at}: {slugs:?}");
+            }
+        }
+    }
+}

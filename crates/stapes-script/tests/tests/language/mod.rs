@@ -3,5 +3,6 @@
 mod accept;
 mod fire;
 mod ir;
+mod random_scripts;
 mod values;
 pub(crate) mod world;
