@@ -67,7 +67,7 @@ __attribute__((noinline)) long move_point(struct point *p) {
 }
 
 static const char *untouched_page(void) {
-    static char name[] = "/tmp/stapes-suite-XXXXXX";
+    char name[] = "/tmp/stapes-suite-XXXXXX";
     int fd = mkstemp(name);
     if (fd < 0) return NULL;
     unlink(name);
