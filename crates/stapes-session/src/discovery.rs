@@ -259,7 +259,7 @@ impl Search<'_> {
 }
 
 /// Which objects of processes a path means.
-pub(crate) struct ObjectFilter<'a> {
+struct ObjectFilter<'a> {
     path: &'a str,
     glob: Glob,
     any: bool,
@@ -268,7 +268,7 @@ pub(crate) struct ObjectFilter<'a> {
 }
 
 impl<'a> ObjectFilter<'a> {
-    pub(crate) fn new(spec: &'a Spec) -> ObjectFilter<'a> {
+    fn new(spec: &'a Spec) -> ObjectFilter<'a> {
         let any = spec.any_object();
         let ours = match any {
             true => Vec::new(),
@@ -282,14 +282,13 @@ impl<'a> ObjectFilter<'a> {
         ObjectFilter { path: &spec.path, glob: Glob::new(&spec.path), any, ours }
     }
 
-    /// Whether the path means this object: the same file, or by name as the process knows it.
-    pub(crate) fn matches(&self, found: &Found) -> bool {
-        let by_name = || {
-            let name = match self.path.contains('/') {
-                true => Some(found.name.as_os_str()),
-                false => found.name.file_name(),
-            };
-            name.and_then(|n| n.to_str()).is_some_and(|n| self.glob.matches(n))
+    /// Whether the path means this object: the same file, or by name as the process knows it, or in that folder.
+    fn matches(&self, found: &Found) -> bool {
+        let by_name = || match self.path.contains('/') {
+            true => {
+                found.name.to_str().is_some_and(|n| self.glob.matches(n)) || found.name.starts_with(self.path)
+            }
+            false => found.name.file_name().and_then(|n| n.to_str()).is_some_and(|n| self.glob.matches(n)),
         };
         self.any || self.ours.contains(&found.id) || by_name()
     }

@@ -6,5 +6,6 @@ mod cases {
     mod catalog;
     mod maps;
     mod names;
+    mod process;
     mod support;
 }

@@ -53,6 +53,10 @@ fn a_plain_program_is_listed_by_its_name() {
     let offset = u64::from_str_radix(text.split_whitespace().nth(2).unwrap(), 16).unwrap();
     let site = probes[0]["locations"][0]["file_offset"].as_u64().unwrap();
     assert_eq!(live["address"].as_u64(), Some(field(0) + site - offset));
+    // A folder means what the process has mapped from there.
+    let pid = running.pid.to_string();
+    let args = ["list".as_ref(), "-p".as_ref(), OsStr::new(&pid), dir.path().as_os_str()];
+    assert_eq!(stapes_ok(&args).lines().count(), 2);
     // The same file in two processes is listed once, with both.
     let other = Running::start(&mut Command::new(&program));
     let text = stapes_ok(&[

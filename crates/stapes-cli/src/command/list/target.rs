@@ -11,7 +11,7 @@ use stapes_session::discovery::spec::Spec;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Targets {
     /// Files, folders, names of programs and libraries, or usdt:PATH:PROVIDER:NAME; with wildcards
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", value_hint = clap::ValueHint::AnyPath)]
     targets: Vec<String>,
 
     /// Look at what this process has mapped (may be repeated)
