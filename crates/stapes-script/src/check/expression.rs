@@ -10,13 +10,20 @@ use crate::diagnostics::semantic as diag;
 use crate::functions::{self, Call, Checked};
 use crate::tree::{Element, Expr, ExprKind, INT64, UINT64};
 
+/// The most bytes of a value: memory of a program is at most 32 KiB (see emission), so this is generous.
+const MAX_VALUE: u32 = 64 << 10;
+
 impl<'a> Checker<'a> {
     /// An expression that has a value.
     pub(crate) fn value(&mut self, expr: &'a AstExpr) -> Option<Expr> {
         let span = expr.span;
         match &expr.kind {
             AstKind::Integer(value) => Some(Self::integer(*value, span)),
-            AstKind::String(bytes) => Some(string(bytes.clone(), span)),
+            AstKind::String(bytes) => {
+                let text = string(bytes.clone(), span);
+                self.require_room(std::slice::from_ref(&text), span)?;
+                Some(text)
+            }
             AstKind::Bool(value) => {
                 Some(Expr { kind: ExprKind::Int(i64::from(*value)), ty: Type::Bool, span })
             }
@@ -32,7 +39,7 @@ impl<'a> Checker<'a> {
                 Checked::Statements(_) => self.refuse(diag::no_value(span, &name.text)),
                 Checked::Aggregate(..) => self.refuse(diag::aggregation_misplaced(span, &name.text)),
             },
-            AstKind::SizeofType(name) => match super::types::resolve(name, self.options.max_strlen) {
+            AstKind::SizeofType(name) => match super::types::resolve(name, self.max_strlen()) {
                 Some(ty) => Some(Expr::int(i64::from(ty.size()), span)),
                 None => self.refuse(diag::not_supported(name.span, "sizeof of structs")),
             },
@@ -52,6 +59,7 @@ impl<'a> Checker<'a> {
             AstKind::Tuple(parts) => {
                 let parts: Vec<_> = parts.iter().map(|p| self.value(p)).collect();
                 let parts: Vec<Expr> = parts.into_iter().collect::<Option<_>>()?;
+                self.require_room(&parts, span)?;
                 let ty = Type::Tuple(parts.iter().map(|p| super::types::stored(&p.ty)).collect());
                 Some(Expr { kind: ExprKind::Tuple(parts), ty, span })
             }
@@ -211,6 +219,18 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Refuses values that together are larger than anything that a program can hold.
+    pub(crate) fn require_room(&mut self, parts: &[Expr], span: Span) -> Option<()> {
+        // Each part was held against the limit before, so that no size wraps around.
+        let bytes: u64 = parts.iter().map(|p| u64::from(p.ty.size())).sum();
+        match u32::try_from(bytes).unwrap_or(u32::MAX) {
+            bytes if bytes > MAX_VALUE => {
+                self.refuse(crate::diagnostics::too_much_memory(span, bytes, MAX_VALUE))
+            }
+            _ => Some(()),
+        }
+    }
+
     /// A constant integer, within a range.
     pub(crate) fn constant(&mut self, expr: &'a AstExpr, what: &str, range: (i64, i64)) -> Option<i64> {
         let value = self.value(expr)?;
@@ -227,13 +247,21 @@ impl<'a> Checker<'a> {
         Some(constant)
     }
 
-    /// A constant string.
-    pub(crate) fn literal(&mut self, expr: &'a AstExpr, what: &str) -> Option<Vec<u8>> {
+    /// A constant string that stays with the reader, and so can be of any length.
+    pub(crate) fn text(&mut self, expr: &'a AstExpr, what: &str) -> Option<Vec<u8>> {
+        if let AstKind::String(bytes) = &expr.kind {
+            return Some(bytes.clone());
+        }
         let value = self.value(expr)?;
         match value.kind {
             ExprKind::Str(bytes) => Some(bytes),
             _ => self.refuse(diag::not_constant(value.span, what)),
         }
+    }
+
+    /// The most bytes of a string or buffer that is read, the NUL included.
+    pub(crate) fn max_strlen(&self) -> u32 {
+        self.options.max_strlen.clamp(1, MAX_VALUE / 2)
     }
 }
 

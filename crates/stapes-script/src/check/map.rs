@@ -91,6 +91,7 @@ impl<'a> Checker<'a> {
         if let Some(bad) = key.iter().find(|e| matches!(e.ty, Type::Array { .. } | Type::Record(_))) {
             return self.refuse(diag::operand_type(bad.span, "[ ]", &bad.ty));
         }
+        self.require_room(&key, span)?;
         let found: Vec<Growing> = key.iter().map(Growing::of).collect();
         self.learn_key(map, found, span)?;
         Some(Element { map, key })

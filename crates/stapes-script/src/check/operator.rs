@@ -204,7 +204,7 @@ impl<'a> Checker<'a> {
 
     /// `(type)x`.
     pub(super) fn cast(&mut self, name: &'a crate::ast::TypeName, x: Expr, span: Span) -> Option<Expr> {
-        let Some(ty) = types::resolve(name, self.options.max_strlen) else {
+        let Some(ty) = types::resolve(name, self.max_strlen()) else {
             let what = name.base.as_str();
             if name.pointers > 0 {
                 let what = "a pointer to more than a byte, but to be read at once: `*(uint32 *)p`";

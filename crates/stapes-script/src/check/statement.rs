@@ -169,7 +169,7 @@ impl<'a> Checker<'a> {
         }
         let value = value.map(|value| self.value(value));
         let declared = match ty {
-            Some(ty) => match types::resolve(ty, self.options.max_strlen) {
+            Some(ty) => match types::resolve(ty, self.max_strlen()) {
                 Some(resolved) => Some(resolved),
                 None => {
                     // Declared all the same, so that its later uses are not wrong too.

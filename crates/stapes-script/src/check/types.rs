@@ -72,7 +72,7 @@ pub(crate) fn resolve(name: &TypeName, max_strlen: u32) -> Option<Type> {
     }
     match (name.base.as_str(), name.dimensions.as_slice()) {
         ("string", []) => Some(Type::Str { size: max_strlen }),
-        ("string", [Some(size)]) => Some(Type::Str { size: *size }),
+        ("string", [Some(size)]) => Some(Type::Str { size: (*size).clamp(1, max_strlen.max(1024)) }),
         ("bool", []) => Some(Type::Bool),
         (base, []) => integer(base),
         _ => None,

@@ -18,7 +18,7 @@ fn emit(kind: EventKind, fields: Vec<Expr>) -> Option<Checked> {
 fn formatted<'a>(checker: &mut Checker<'a>, call: &Call<'a>) -> Option<(String, Vec<Expr>)> {
     let (first, rest) = call.arguments.split_first()?;
     let name = &call.name.text;
-    let text = checker.literal(first, &format!("the format of {name}()"));
+    let text = checker.text(first, &format!("the format of {name}()"));
     let values: Vec<_> = rest.iter().map(|argument| checker.value(argument)).collect();
     let text = String::from_utf8_lossy(&text?).into_owned();
     let conversions = match format::parse(&text) {
@@ -31,6 +31,7 @@ fn formatted<'a>(checker: &mut Checker<'a>, call: &Call<'a>) -> Option<(String, 
         return checker.refuse(diag::format_count(call.span, name, conversions.len(), rest.len()));
     }
     let values: Vec<Expr> = values.into_iter().collect::<Option<_>>()?;
+    checker.require_room(&values, call.span)?;
     for (conversion, value) in conversions.iter().zip(&values) {
         if !conversion.kind.prints(&value.ty) {
             let wanted = conversion.kind.wanted();
@@ -61,7 +62,7 @@ pub(super) fn system<'a>(checker: &mut Checker<'a>, call: &Call<'a>) -> Option<C
 
 pub(super) fn time<'a>(checker: &mut Checker<'a>, call: &Call<'a>) -> Option<Checked> {
     let format = match call.arguments.first() {
-        Some(format) => checker.literal(format, "the format of time()")?,
+        Some(format) => checker.text(format, "the format of time()")?,
         None => b"%H:%M:%S\n".to_vec(),
     };
     emit(EventKind::Time { format: String::from_utf8_lossy(&format).into_owned() }, Vec::new())
@@ -131,11 +132,11 @@ pub(super) fn join<'a>(checker: &mut Checker<'a>, call: &Call<'a>) -> Option<Che
     let (array, rest) = call.arguments.split_first()?;
     let array = checker.number(array, "join()");
     let separator = match rest.first() {
-        Some(separator) => checker.literal(separator, "the separator of join()")?,
+        Some(separator) => checker.text(separator, "the separator of join()")?,
         None => b" ".to_vec(),
     };
     checker.uses().user_memory = true;
-    let size = checker.options.max_strlen.clamp(1, JOINED_SIZE);
+    let size = checker.max_strlen().min(JOINED_SIZE);
     let ty = Type::Array { element: Box::new(Type::Str { size }), count: JOINED };
     let strings = Expr { kind: ExprKind::UserStrings(Box::new(array?)), ty, span: call.span };
     let separator = String::from_utf8_lossy(&separator).into_owned();

@@ -72,7 +72,7 @@ pub(super) fn reg<'a>(checker: &mut Checker<'a>, call: &Call<'a>) -> Option<Chec
     let contexts = &[Context::Usdt, Context::Entry, Context::Return];
     checker.require_context(call.span, "reg", contexts, "usdt, uprobe and uretprobe")?;
     let argument = call.arguments.first()?;
-    let name = String::from_utf8_lossy(&checker.literal(argument, "the name of a register")?).into_owned();
+    let name = String::from_utf8_lossy(&checker.text(argument, "the name of a register")?).into_owned();
     let arch = checker.target.arch;
     let Some(offset) = registers::by_name(arch, &name) else {
         let known = registers::names(arch);

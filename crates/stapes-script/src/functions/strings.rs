@@ -50,7 +50,7 @@ pub(super) fn str<'a>(checker: &mut Checker<'a>, call: &Call<'a>) -> Option<Chec
         let found = diag::name_of(&pointer.ty);
         return checker.refuse(diag::argument_type(pointer.span, "str", "a pointer", &found));
     }
-    let most = checker.options.max_strlen.max(1);
+    let most = checker.max_strlen();
     let size = limit.map_or(most, |limit| u32::try_from(limit + 1).unwrap_or(u32::MAX).min(most));
     // A constant length is in the type.
     let length = if limit.is_some() { None } else { length.map(Box::new) };
@@ -65,7 +65,7 @@ pub(super) fn buf<'a>(checker: &mut Checker<'a>, call: &Call<'a>) -> Option<Chec
     };
     let (pointer, length) = (checker.number(pointer, "buf()"), checker.number(length, "buf()"));
     let (pointer, length) = (pointer?, length?);
-    let most = checker.options.max_strlen.max(1);
+    let most = checker.max_strlen();
     let size = match length.constant() {
         Some(n) if n < 1 => {
             return checker.refuse(diag::out_of_range(length.span, "the length of buf()", n, "at least 1"));

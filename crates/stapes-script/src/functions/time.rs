@@ -28,7 +28,7 @@ pub(super) fn nsecs<'a>(checker: &mut Checker<'a>, call: &Call<'a>) -> Option<Ch
 
 pub(super) fn strftime<'a>(checker: &mut Checker<'a>, call: &Call<'a>) -> Option<Checked> {
     let [format, nanoseconds] = call.arguments else { return None };
-    let format = checker.literal(format, "the format of strftime()");
+    let format = checker.text(format, "the format of strftime()");
     let value = checker.number(nanoseconds, "strftime()");
     let ty = Type::Time { format: String::from_utf8_lossy(&format?).into_owned() };
     Some(Checked::Value(Expr { ty, ..value? }))

@@ -408,3 +408,16 @@ fn damaged_examples_are_compiled_or_refused() {
         }
     }
 }
+
+#[test]
+fn values_that_no_program_can_hold_are_refused() {
+    let long = "x".repeat(10 << 20);
+    assert_eq!(compiled(&format!("BEGIN {{ $x = \"{long}\"; @x = $x; }}")), ["too-much-memory"]);
+    assert_eq!(compiled(&format!("BEGIN {{ printf(\"%s\", \"{long}\"); }}")), ["too-much-memory"]);
+    // A format stays with the reader.
+    assert_eq!(compiled(&format!("BEGIN {{ printf(\"{long}\"); }}")), [] as [&str; 0]);
+    let large = "x".repeat(60 << 10);
+    let many = vec!["$x"; 80].join(", ");
+    assert_eq!(compiled(&format!("BEGIN {{ $x = \"{large}\"; print(({many})); }}")), ["too-much-memory"]);
+    assert_eq!(compiled(&format!("BEGIN {{ $x = \"{large}\"; @[{many}] = 1; }}")), ["too-much-memory"]);
+}
