@@ -4,9 +4,28 @@ use clap::{Parser, Subcommand};
 
 use crate::command::{demo, doctor, explain, info, list, run, trace, validate};
 
+const EXAMPLES: &str = "\
+Examples:
+  stapes demo                               see it work on a small built-in server
+  stapes list -p 1234                       the probes of process 1234
+  stapes trace -p 1234 hotspot:gc__begin    a line for each event, with its arguments
+  stapes -e 'usdt:/bin/x:app:request { @[str(arg0)] = count(); }'
+                                            a script in bpftrace's language
+  stapes -c './x 10' -e 'usdt:./x:app:request { @us = hist(arg1 / 1000); }'
+                                            of a command, from its first instruction
+  stapes run count.bt                       a script from a file
+  stapes doctor                             what this machine allows";
+
 /// Hear what running programs say through their USDT probes.
 #[derive(Debug, Parser)]
-#[command(name = "stapes", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    name = "stapes",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    arg_required_else_help = true,
+    after_help = EXAMPLES
+)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,

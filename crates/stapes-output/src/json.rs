@@ -35,7 +35,7 @@ impl Json {
     fn show(&mut self, message: Message<'_>, facts: &mut dyn Facts) {
         let clock = &mut self.clock;
         match message {
-            Message::Attached { probes } => self.sink.buffer.extend_from_slice(
+            Message::Attached { probes, .. } => self.sink.buffer.extend_from_slice(
                 format!("{{\"type\": \"attached_probes\", \"count\": {probes}, \"data\": {{\"probes\": {probes}}}}}\n")
                     .as_bytes(),
             ),

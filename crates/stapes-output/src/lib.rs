@@ -30,4 +30,4 @@ mod testing;
 
 pub use json::Json;
 pub use sink::Buffering;
-pub use text::Text;
+pub use text::{Talk, Text};

@@ -13,29 +13,46 @@ use crate::sink::{Buffering, Sink};
 use crate::time::Clock;
 use crate::{losses, map, value};
 
+/// How much is said about the session itself. Problems are always told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Talk {
+    /// Problems only.
+    Quiet,
+    /// That it is attached.
+    #[default]
+    Usual,
+    /// And at how many places.
+    More,
+}
+
 /// Shows messages as text.
 pub struct Text {
     sink: Sink,
     diagnostics: Box<dyn Write>,
-    quiet: bool,
+    talk: Talk,
     clock: Clock,
     formats: Formats,
 }
 
 impl Text {
-    /// Values to `out`, what is about the session to `diagnostics`; `quiet` leaves out what is no problem.
-    pub fn new(out: Box<dyn Write>, diagnostics: Box<dyn Write>, buffering: Buffering, quiet: bool) -> Self {
+    /// Values to `out`, what is about the session to `diagnostics`.
+    pub fn new(out: Box<dyn Write>, diagnostics: Box<dyn Write>, buffering: Buffering, talk: Talk) -> Self {
         let sink = Sink::new(out, buffering);
-        Text { sink, diagnostics, quiet, clock: Clock::local(), formats: Formats::default() }
+        Text { sink, diagnostics, talk, clock: Clock::local(), formats: Formats::default() }
     }
 
     fn show(&mut self, message: Message<'_>, facts: &mut dyn Facts) -> io::Result<()> {
         let (out, clock) = (&mut self.sink.buffer, &mut self.clock);
         match message {
-            Message::Attached { probes } => {
-                let plural = if probes == 1 { "" } else { "s" };
-                if !self.quiet {
-                    self.diagnostics.write_all(format!("Attached {probes} probe{plural}\n").as_bytes())?;
+            Message::Attached { probes, sites } => {
+                let plural = |n| if n == 1 { "" } else { "s" };
+                let mut line = format!("Attached {probes} probe{}", plural(probes));
+                if self.talk == Talk::More {
+                    line.push_str(&format!(" at {sites} place{}", plural(sites)));
+                }
+                line.push('\n');
+                if self.talk != Talk::Quiet {
+                    self.diagnostics.write_all(line.as_bytes())?;
                 }
             }
             Message::Notify => {

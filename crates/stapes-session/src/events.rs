@@ -26,6 +26,8 @@ pub enum Message<'a> {
     Attached {
         /// How many probes of the script found something to attach to.
         probes: usize,
+        /// At how many places; one limited to several processes counts once for each.
+        sites: usize,
     },
     /// What test drivers wait for: everything is attached, on a line of its own, at once.
     Notify,

@@ -107,7 +107,7 @@ pub fn run(
         }
     }
     let probes = probe_count(loaded);
-    state.tell(loaded, Message::Attached { probes }, listener)?;
+    state.tell(loaded, Message::Attached { probes, sites: outcome.sites }, listener)?;
     if options.notify_attached {
         state.tell(loaded, Message::Notify, listener)?;
     }

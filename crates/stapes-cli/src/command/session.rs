@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use stapes_output::{Buffering, Json, Text};
+use stapes_output::{Buffering, Json, Talk, Text};
 use stapes_session::events::Listener;
 use stapes_session::kernel::Method;
 use stapes_session::plan::{Draft, PlanError, Request};
@@ -44,7 +44,7 @@ pub(crate) struct SessionArgs {
     #[arg(short, long)]
     pub(crate) quiet: bool,
 
-    /// Say more: what was attached, the verifier's log where it refuses a program
+    /// Say more: at how many places it is attached, the verifier's log where it refuses a program
     #[arg(short, long, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
 
@@ -220,7 +220,14 @@ fn listener(args: &SessionArgs) -> anyhow::Result<Box<dyn Listener>> {
         BufferingArg::None => Buffering::None,
     };
     Ok(match args.format {
-        Format::Text => Box::new(Text::new(out, Box::new(io::stderr()), buffering, args.quiet)),
+        Format::Text => {
+            let talk = match (args.quiet, args.verbose) {
+                (true, _) => Talk::Quiet,
+                (_, true) => Talk::More,
+                _ => Talk::Usual,
+            };
+            Box::new(Text::new(out, Box::new(io::stderr()), buffering, talk))
+        }
         Format::Json => Box::new(Json::new(out, buffering)),
     })
 }

@@ -333,6 +333,7 @@ fn where_output_goes() {
     assert_eq!(traced.stderr, "Attached 1 probe\n");
     assert_eq!(fs::read_to_string(&file).unwrap(), "hello\n\n\n@: 1\n");
     assert_eq!(run(&["-q", "-e", script]).ok().stderr, "");
+    assert_eq!(run(&["-v", "-e", script]).ok().stderr, "Attached 1 probe at 0 places\n");
     // From a file, and from standard input.
     let script_file = folder.path().join("hello.bt");
     fs::write(&script_file, "#!/usr/bin/env stapes\nBEGIN { printf(\"%d %s\\n\", $1, str($2)); exit(); }")
