@@ -1,13 +1,29 @@
 //! A set of small numbers as a row of bits.
 
 /// A set of numbers below a limit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Bits(Vec<u64>);
+
+impl Clone for Bits {
+    fn clone(&self) -> Bits {
+        Bits(self.0.clone())
+    }
+
+    /// Keeps the memory: the searches that use these sets copy one into another all the time.
+    fn clone_from(&mut self, other: &Bits) {
+        self.0.clone_from(&other.0);
+    }
+}
 
 impl Bits {
     /// The empty set of numbers below `limit`.
     pub(crate) fn new(limit: usize) -> Bits {
         Bits(vec![0; limit.div_ceil(64)])
+    }
+
+    /// Takes everything out.
+    pub(crate) fn clear(&mut self) {
+        self.0.fill(0);
     }
 
     /// Adds a number; one that is not below the limit is ignored.

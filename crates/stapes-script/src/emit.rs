@@ -19,6 +19,7 @@ mod scratch;
 mod select;
 mod simplify;
 mod slots;
+mod widen;
 
 use stapes_bpf::{LossCause, Map, MapKind, MapRole, Object, Program};
 
@@ -78,6 +79,7 @@ fn emit_function(function: &Function, target: &Target, object: &mut Object) -> R
             scratch::claim(&mut work, &moved.places, &maps);
             simplify::simplify(&mut work);
         }
+        widen::widen(&mut work, target);
         let interference = slots::interference(&work);
         let stays = |slot: usize| moved.places.get(slot).is_none_or(Option::is_none);
         let (offsets, size) = slots::place(&work, &interference, stays);

@@ -37,6 +37,8 @@ use std::collections::BTreeMap;
 use stapes_bpf::Insn;
 use stapes_bpf::insn::Size;
 
+use crate::bits::Bits;
+
 use super::liveness::{Liveness, Range, live_out};
 use super::machine::{Code, FRAME, Op, Register, Role};
 
@@ -73,48 +75,42 @@ pub(super) fn allocate(code: &mut Code, spill_base: u32) -> Option<Allocation> {
     }
 }
 
-/// Removes pure operations whose results nobody reads: what selection and the passes left behind.
+/// Removes pure operations whose results nobody reads: what selection left behind.
 ///
-/// What is read only by an operation that is removed goes with it, within a block;
-/// across blocks only as far as the second round finds it, since that is rare.
+/// What only a removed operation of the same block reads goes with it. Across blocks the simplification of the IR has
+/// been at work.
 fn remove_dead(code: &mut Code) {
-    for _ in 0..2 {
-        let mut changed = false;
-        let live = live_out(code);
-        for (block, mut live) in code.blocks.iter_mut().zip(live) {
-            block
-                .end
-                .registers(|register| register.index().into_iter().for_each(|v| live.insert(v as usize)));
-            let mut kept = Vec::with_capacity(block.ops.len());
-            for (op, place) in block.ops.drain(..).rev() {
-                let mut needed = !op.is_pure();
-                op.registers(|register, role| {
-                    if role != Role::Read {
-                        needed |= register.index().is_none_or(|v| live.contains(v as usize));
-                    }
-                });
-                if !needed {
-                    changed = true;
-                    continue;
+    let live_out = live_out(code);
+    let mut live = Bits::new(code.registers as usize);
+    for (block, live_out) in code.blocks.iter_mut().zip(live_out) {
+        live.clear();
+        live_out.iter().for_each(|v| live.insert(*v as usize));
+        block.end.registers(|register| register.index().into_iter().for_each(|v| live.insert(v as usize)));
+        let mut kept = Vec::with_capacity(block.ops.len());
+        for (op, place) in block.ops.drain(..).rev() {
+            let mut needed = !op.is_pure();
+            op.registers(|register, role| {
+                if role != Role::Read {
+                    needed |= register.index().is_none_or(|v| live.contains(v as usize));
                 }
-                op.registers(|register, role| {
-                    if let (Some(v), false) = (register.index(), role == Role::Read) {
-                        live.remove(v as usize);
-                    }
-                });
-                op.registers(|register, role| {
-                    if let (Some(v), Role::Read) = (register.index(), role) {
-                        live.insert(v as usize);
-                    }
-                });
-                kept.push((op, place));
+            });
+            if !needed {
+                continue;
             }
-            kept.reverse();
-            block.ops = kept;
+            op.registers(|register, role| {
+                if let (Some(v), Role::Write | Role::WriteEarly) = (register.index(), role) {
+                    live.remove(v as usize);
+                }
+            });
+            op.registers(|register, role| {
+                if let (Some(v), Role::Read) = (register.index(), role) {
+                    live.insert(v as usize);
+                }
+            });
+            kept.push((op, place));
         }
-        if !changed {
-            return;
-        }
+        kept.reverse();
+        block.ops = kept;
     }
 }
 
@@ -185,8 +181,12 @@ fn assign(code: &Code, liveness: &Liveness, short: &[bool], groups: Groups) -> R
     let mut spills = Vec::new();
     for v in order {
         let ranges = groups.ranges(v, liveness);
-        let physical = |v: u32| copies[v as usize].iter().filter_map(Register::number);
-        let partners = || copies[v as usize].iter().filter_map(Register::index);
+        let others = |v: u32| {
+            let from = copies.partition_point(|(head, _)| *head < v);
+            copies[from..].iter().take_while(move |(head, _)| *head == v).map(|(_, other)| other)
+        };
+        let physical = |v: u32| others(v).filter_map(Register::number);
+        let partners = || others(v).filter_map(Register::index);
         let placed = partners().map(|other| places[other as usize]);
         let liked = physical(v).chain(placed).chain(partners().flat_map(physical)).filter(|r| *r < 10);
         let place = liked.chain(ORDER).find(|r| is_free(&taken[usize::from(*r)], ranges));
@@ -256,21 +256,22 @@ fn frequencies(code: &Code) -> Vec<f64> {
         .collect()
 }
 
-/// For each group, by head, what it is copied from or to outside of itself.
-fn copies(code: &Code, groups: &Groups) -> Vec<Vec<Register>> {
-    let mut copies = vec![Vec::new(); code.registers as usize];
+/// What groups are copied from or to outside of themselves: (head, other side), sorted.
+fn copies(code: &Code, groups: &Groups) -> Vec<(u32, Register)> {
+    let mut copies = Vec::new();
     let head = |register: Register| match register {
         Register::Virtual(v) => Register::Virtual(groups.heads[v as usize]),
         physical => physical,
     };
     for (op, _) in code.blocks.iter().flat_map(|b| &b.ops) {
         let Some((to, from)) = op.copy() else { continue };
-        for (one, other) in [(head(to), head(from)), (head(from), head(to))] {
-            if let (Register::Virtual(v), true) = (one, one != other) {
-                copies[v as usize].push(other);
-            }
+        let (to, from) = (head(to), head(from));
+        if to != from {
+            copies.extend(to.index().map(|v| (v, from)));
+            copies.extend(from.index().map(|v| (v, to)));
         }
     }
+    copies.sort_by_key(|(v, _)| *v);
     copies
 }
 

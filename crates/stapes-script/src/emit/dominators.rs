@@ -82,13 +82,16 @@ pub(super) fn reverse_postorder(function: &Function) -> Vec<usize> {
     let mut seen = Bits::new(function.blocks.len());
     seen.insert(0);
     // What is visited last stands first: the way that `then` goes follows its branch.
-    let successors = |block: usize| -> Vec<usize> {
-        function.blocks[block].end.successors().map(|b| b.0 as usize).collect()
+    let successors = |block: usize| {
+        let mut next = function.blocks[block].end.successors();
+        let (first, second) = (next.next(), next.next());
+        [first, second]
     };
     let mut stack = vec![(0, successors(0))];
     while let Some((block, left)) = stack.last_mut() {
-        match left.pop() {
-            Some(next) if !seen.contains(next) => {
+        match left[1].take().or_else(|| left[0].take()) {
+            Some(next) if !seen.contains(next.0 as usize) => {
+                let next = next.0 as usize;
                 seen.insert(next);
                 stack.push((next, successors(next)));
             }

@@ -41,10 +41,8 @@ impl Liveness {
         for (index, block) in code.blocks.iter().enumerate().rev() {
             let start = 2 * starts[index];
             let end = start + 2 * (block.ops.len() as u32 + 1);
-            for register in live_out[index].iter() {
-                open[register] = Some(end);
-            }
-            let mut touched: Vec<usize> = live_out[index].iter().collect();
+            let mut touched: Vec<usize> = live_out[index].iter().map(|v| *v as usize).collect();
+            touched.iter().for_each(|register| open[*register] = Some(end));
             let last = end - 2;
             block.end.registers(|register| read(register, last, &mut open, &mut open_fixed, &mut touched));
             for (offset, (op, _)) in block.ops.iter().enumerate().rev() {
@@ -125,50 +123,79 @@ fn merge(ranges: &mut Vec<Range>) {
 }
 
 /// For each block the virtual registers whose values are needed behind it.
-pub(super) fn live_out(code: &Code) -> Vec<Bits> {
-    let registers = code.registers as usize;
-    // Read before written, and written, in each block.
-    let mut needed: Vec<Bits> = Vec::with_capacity(code.blocks.len());
-    let mut written: Vec<Bits> = Vec::with_capacity(code.blocks.len());
-    for block in &code.blocks {
-        let (mut reads, mut writes) = (Bits::new(registers), Bits::new(registers));
+///
+/// Most registers are written and read in one block only. Just those that some block reads before it writes them take
+/// part in the search, under dense numbers.
+pub(super) fn live_out(code: &Code) -> Vec<Vec<u32>> {
+    let mut numbers: Vec<u32> = vec![u32::MAX; code.registers as usize];
+    let mut globals: Vec<u32> = Vec::new();
+    // The last block that wrote each register, while walking through it.
+    let mut written_in: Vec<usize> = vec![usize::MAX; code.registers as usize];
+    for (index, block) in code.blocks.iter().enumerate() {
+        let mut read = |register: Register, written_in: &[usize]| {
+            if let Some(v) = register.index().filter(|v| written_in[*v as usize] != index)
+                && numbers[v as usize] == u32::MAX
+            {
+                numbers[v as usize] = globals.len() as u32;
+                globals.push(v);
+            }
+        };
         for (op, _) in &block.ops {
             op.registers(|register, role| {
-                if let (Register::Virtual(v), Role::Read) = (register, role)
-                    && !writes.contains(v as usize)
-                {
-                    reads.insert(v as usize);
+                if role == Role::Read {
+                    read(register, &written_in);
                 }
             });
             op.registers(|register, role| {
-                if let (Register::Virtual(v), Role::Write | Role::WriteEarly) = (register, role) {
-                    writes.insert(v as usize);
+                if let (Some(v), Role::Write | Role::WriteEarly) = (register.index(), role) {
+                    written_in[v as usize] = index;
+                }
+            });
+        }
+        block.end.registers(|register| read(register, &written_in));
+    }
+    let number = |register: Register| {
+        let number = numbers[register.index()? as usize];
+        (number != u32::MAX).then_some(number as usize)
+    };
+    // Read before written, and written, in each block.
+    let mut needed: Vec<Bits> = vec![Bits::new(globals.len()); code.blocks.len()];
+    let mut written: Vec<Bits> = needed.clone();
+    for (index, block) in code.blocks.iter().enumerate() {
+        let (reads, writes) = (&mut needed[index], &mut written[index]);
+        for (op, _) in &block.ops {
+            op.registers(|register, role| {
+                if role == Role::Read {
+                    number(register)
+                        .filter(|n| !writes.contains(*n))
+                        .into_iter()
+                        .for_each(|n| reads.insert(n));
+                }
+            });
+            op.registers(|register, role| {
+                if role != Role::Read {
+                    number(register).into_iter().for_each(|n| writes.insert(n));
                 }
             });
         }
         block.end.registers(|register| {
-            if let Register::Virtual(v) = register
-                && !writes.contains(v as usize)
-            {
-                reads.insert(v as usize);
-            }
+            number(register).filter(|n| !writes.contains(*n)).into_iter().for_each(|n| reads.insert(n));
         });
-        needed.push(reads);
-        written.push(writes);
     }
-    let mut live: Vec<Bits> = vec![Bits::new(registers); code.blocks.len()];
+    let mut live: Vec<Bits> = vec![Bits::new(globals.len()); code.blocks.len()];
+    let mut incoming = Bits::new(globals.len());
     loop {
         let mut changed = false;
         for (index, block) in code.blocks.iter().enumerate().rev() {
             for next in block.end.successors() {
-                let mut incoming = live[next].clone();
+                incoming.clone_from(&live[next]);
                 incoming.subtract(&written[next]);
                 incoming.union(&needed[next]);
                 changed |= live[index].union(&incoming);
             }
         }
         if !changed {
-            return live;
+            return live.iter().map(|bits| bits.iter().map(|n| globals[n]).collect()).collect();
         }
     }
 }

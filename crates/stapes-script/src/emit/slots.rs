@@ -46,55 +46,54 @@ pub(super) fn interference(function: &Function) -> Interference {
     }
     let mut before: Vec<Bits> = (0..blocks).map(|_| everywhere.clone()).collect();
     let mut after: Vec<Bits> = (0..blocks).map(|_| everywhere.clone()).collect();
+    let mut flow = Bits::new(count);
     loop {
         let mut changed = false;
         for block in 0..blocks {
+            flow.clone_from(&before[block]);
+            flow.union(&own[block]);
             for next in &successors[block] {
-                let mut out = before[block].clone();
-                out.union(&own[block]);
-                changed |= before[*next].union(&out);
+                changed |= before[*next].union(&flow);
             }
         }
         for block in (0..blocks).rev() {
             for next in &successors[block] {
-                let mut back = after[*next].clone();
-                back.union(&own[*next]);
-                changed |= after[block].union(&back);
+                flow.clone_from(&after[*next]);
+                flow.union(&own[*next]);
+                changed |= after[block].union(&flow);
             }
         }
         if !changed {
             break;
         }
     }
-    let mut interfere = |live: &Bits| {
-        for slot in live.iter() {
-            pairs[slot].union(live);
-        }
-    };
+    // For each slot the accesses that are still to come in the block.
+    let mut left = vec![0u32; count];
+    let mut live = Bits::new(count);
     for (index, block) in function.blocks.iter().enumerate() {
-        // For each slot the accesses that are still to come in this block.
-        let mut left = vec![0u32; count];
         for (inst, _) in &block.insts {
             inst.addresses(|a| a.slot().into_iter().for_each(|s| left[s.0 as usize] += 1));
         }
-        let mut seen = before[index].clone();
-        let live_at = |seen: &Bits, left: &[u32]| {
-            let mut live = Bits::new(count);
+        let seen = &mut before[index];
+        let mut interfere = |seen: &Bits, left: &[u32]| {
+            live.clear();
             seen.iter().filter(|s| left[*s] > 0 || after[index].contains(*s)).for_each(|s| live.insert(s));
-            live
+            live.iter().for_each(|slot| {
+                pairs[slot].union(&live);
+            });
         };
-        interfere(&live_at(&seen, &left));
+        interfere(seen, &left);
         for (inst, _) in &block.insts {
-            let mut any = false;
+            let mut accesses = false;
             inst.addresses(|a| {
                 a.slot().into_iter().for_each(|s| {
                     seen.insert(s.0 as usize);
-                    any = true;
+                    accesses = true;
                 });
             });
-            if any {
+            if accesses {
                 // During the instruction, its own slots are live whether it is their last or not.
-                interfere(&live_at(&seen, &left));
+                interfere(seen, &left);
                 inst.addresses(|a| a.slot().into_iter().for_each(|s| left[s.0 as usize] -= 1));
             }
         }

@@ -111,17 +111,28 @@ fn check_end(function: &Function, end: &Terminator) -> Result<(), String> {
 }
 
 /// Rule 2: forwards over the blocks, keeping what is assigned on every way to each.
+///
+/// Only registers that some block reads before it assigns them need the search; they have dense numbers in it.
 fn check_assigned(function: &Function) -> Result<(), VerifyError> {
-    let registers = function.registers as usize;
+    let mut numbers: Vec<Option<usize>> = vec![None; function.registers as usize];
+    let mut count = 0;
+    each_exposed(function, |reg, _| {
+        numbers[reg.0 as usize].get_or_insert_with(|| {
+            count += 1;
+            count - 1
+        });
+    });
     // `None`: not reached yet.
     let mut entered: Vec<Option<Bits>> = vec![None; function.blocks.len()];
-    entered[0] = Some(Bits::new(registers));
+    entered[0] = Some(Bits::new(count));
+    let mut assigned = Bits::new(count);
     loop {
         let mut changed = false;
         for (index, block) in function.blocks.iter().enumerate() {
-            let Some(mut assigned) = entered[index].clone() else { continue };
+            let Some(at_entry) = &entered[index] else { continue };
+            assigned.clone_from(at_entry);
             for reg in block.insts.iter().filter_map(|(inst, _)| inst.def()) {
-                assigned.insert(reg.0 as usize);
+                numbers[reg.0 as usize].into_iter().for_each(|n| assigned.insert(n));
             }
             for next in block.end.successors() {
                 match &mut entered[next.0 as usize] {
@@ -137,26 +148,35 @@ fn check_assigned(function: &Function) -> Result<(), VerifyError> {
             break;
         }
     }
+    let mut result = Ok(());
+    each_exposed(function, |reg, place| {
+        let known = entered[place.0].as_ref().zip(numbers[reg.0 as usize]);
+        if result.is_ok() && known.is_some_and(|(assigned, n)| !assigned.contains(n)) {
+            let reason = format!("{reg} is read and not assigned on every way");
+            result = Err(VerifyError { place, reason });
+        }
+    });
+    result
+}
+
+/// Calls `f` with every read of a register that its block has not assigned before, and its place.
+fn each_exposed(function: &Function, mut f: impl FnMut(Reg, (usize, usize))) {
+    // The last block that assigned each register, while walking through it.
+    let mut assigned_in: Vec<usize> = vec![usize::MAX; function.registers as usize];
     for (index, block) in function.blocks.iter().enumerate() {
-        let Some(assigned) = &mut entered[index] else { continue };
-        let unassigned = |reg: Reg, place: usize| VerifyError {
-            place: (index, place),
-            reason: format!("{reg} is read and not assigned on every way"),
-        };
         for (place, (inst, _)) in block.insts.iter().enumerate() {
-            let mut missing = None;
-            inst.uses(|reg| missing = missing.or((!assigned.contains(reg.0 as usize)).then_some(reg)));
-            if let Some(reg) = missing {
-                return Err(unassigned(reg, place));
-            }
-            inst.def().into_iter().for_each(|reg| assigned.insert(reg.0 as usize));
+            inst.uses(|reg| {
+                if assigned_in[reg.0 as usize] != index {
+                    f(reg, (index, place));
+                }
+            });
+            inst.def().into_iter().for_each(|reg| assigned_in[reg.0 as usize] = index);
         }
-        let mut read = block.end.values().filter_map(Value::register);
-        if let Some(reg) = read.find(|reg| !assigned.contains(reg.0 as usize)) {
-            return Err(unassigned(reg, block.insts.len()));
-        }
+        let reads = block.end.values().filter_map(Value::register);
+        reads
+            .filter(|reg| assigned_in[reg.0 as usize] != index)
+            .for_each(|reg| f(reg, (index, block.insts.len())));
     }
-    Ok(())
 }
 
 fn ensure(holds: bool, reason: impl FnOnce() -> String) -> Result<(), String> {

@@ -33,7 +33,7 @@ fn a_count_is_a_look_up_and_an_addition() {
         expect![[r#"
             uprobe
                    ; source 0
-                0: *(u32 *)(r10 - 8) = 0
+                0: *(u64 *)(r10 - 8) = 0
                    ; source 5
                 1: r1 = map 2
                 3: r2 = r10
@@ -385,7 +385,7 @@ fn slots_that_do_not_fit_are_claimed_where_they_are_needed_and_released_at_each_
                26: exit
                27: r7 += 1
                28: if r7 < 8 goto -26
-               29: *(u32 *)(r10 - 8) = 0
+               29: *(u64 *)(r10 - 8) = 0
                30: r1 = map 3
                32: r2 = r10
                33: r2 += -8
