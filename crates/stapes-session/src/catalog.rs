@@ -298,7 +298,7 @@ impl Collector<'_> {
     /// The probes of a file that are meant.
     fn usdt(&mut self, index: usize, spec: &Spec) -> Found {
         let matcher = spec.matcher();
-        let chosen = self.contents(index)?.probes.iter().filter(|p| matcher.matches(p));
+        let chosen = self.contents(index)?.probes.iter().filter(|p| matcher.matches(&p.provider, &p.name));
         let mut probes: Vec<Probe> = chosen.cloned().collect();
         if probes.is_empty() {
             return Ok(Vec::new());

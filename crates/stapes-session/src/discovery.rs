@@ -65,6 +65,8 @@ pub struct Found {
     pub facts: Facts,
     /// The processes that map it, if processes were looked at.
     pub instances: Vec<Instance>,
+    /// The targets that mean it.
+    pub targets: Vec<Spec>,
 }
 
 /// A process that maps a file.
@@ -202,6 +204,7 @@ impl Search<'_> {
                 path: path.to_path_buf(),
                 facts,
                 instances: Vec::new(),
+                targets: Vec::new(),
             })),
             Err(FactsError::NotElf) if lenient => Ok(None),
             Err(e) => Err(e.to_string()),
@@ -356,6 +359,7 @@ impl Objects {
             name: mapped.name.clone(),
             facts,
             instances: Vec::new(),
+            targets: Vec::new(),
         });
         Ok(Some(index))
     }
@@ -369,17 +373,19 @@ struct Chosen {
 }
 
 impl Chosen {
-    fn add(&mut self, found: Found, spec: &Spec) {
+    fn add(&mut self, mut found: Found, spec: &Spec) {
         let matcher = spec.matcher();
-        let wanted: Vec<bool> = found.facts.probes.iter().map(|p| matcher.matches(&p.probe)).collect();
+        let wanted: Vec<bool> =
+            found.facts.probes.iter().map(|p| matcher.matches(&p.probe.provider, &p.probe.name)).collect();
         match self.by_id.get(&found.id) {
             Some(&index) => {
-                for (have, more) in self.files[index].1.iter_mut().zip(wanted) {
-                    *have |= more;
-                }
+                let (found, have) = &mut self.files[index];
+                have.iter_mut().zip(wanted).for_each(|(have, more)| *have |= more);
+                found.targets.push(spec.clone());
             }
             None => {
                 self.by_id.insert(found.id, self.files.len());
+                found.targets.push(spec.clone());
                 self.files.push((found, wanted));
             }
         }

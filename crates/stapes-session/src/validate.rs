@@ -4,11 +4,11 @@
 //! Here it is applied to everything that a [`Request`] finds, and what only a process shows is added:
 //! that its code is no longer mapped from the file, or that the file is not the one of that name any more.
 
-use std::collections::HashSet;
 use std::fs::File;
 
 use stapes_binary::validate::{self, Finding, Severity};
 
+use crate::discovery::spec::{Matcher, Spec};
 use crate::discovery::{Discovery, Found, Instance, Progress, Request, Skipped, discover, words};
 use crate::process;
 use crate::process::live::{self, LiveObject, MovedText};
@@ -77,10 +77,10 @@ pub fn validate(request: &Request, progress: Progress<'_>) -> Report {
 fn findings(found: &Found) -> Result<Vec<Finding>, String> {
     let file = File::open(&found.path).map_err(|e| words(&e))?;
     let mut findings = validate::validate(&file).map_err(|e| e.to_string())?.unwrap_or_default();
-    let asked: HashSet<_> =
-        found.facts.probes.iter().map(|p| (p.probe.provider.as_str(), p.probe.name.as_str())).collect();
+    // Not by the probes that were found: a finding may be about one that could not be read.
+    let matchers: Vec<Matcher> = found.targets.iter().map(Spec::matcher).collect();
     findings.retain(|f| match (&f.provider, &f.name) {
-        (Some(provider), Some(name)) => asked.contains(&(provider.as_str(), name.as_str())),
+        (Some(provider), Some(name)) => matchers.iter().any(|m| m.matches(provider, name)),
         _ => true,
     });
     Ok(findings)

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use stapes_binary::Probe;
 use stapes_binary::glob::Glob;
 
 /// A choice of probes: a file, a provider and a name, each perhaps with wildcards.
@@ -60,8 +59,8 @@ pub struct Matcher {
 
 impl Matcher {
     /// Whether this probe is meant, in whichever file.
-    pub fn matches(&self, probe: &Probe) -> bool {
-        self.provider.matches(&probe.provider) && self.name.matches(&probe.name)
+    pub fn matches(&self, provider: &str, name: &str) -> bool {
+        self.provider.matches(provider) && self.name.matches(name)
     }
 }
 
