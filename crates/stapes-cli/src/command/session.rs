@@ -169,7 +169,12 @@ pub(crate) fn run(job: Job<'_>, args: &SessionArgs) -> anyhow::Result<ExitCode> 
         Ok(loaded) => loaded,
         Err(error) => return kernel_error(&error, args.verbose),
     };
-    match run::run(&mut loaded, &mut targets, &signals, &options, listener.as_mut()) {
+    let result = run::run(&mut loaded, &mut targets, &signals, &options, listener.as_mut());
+    if result.is_err() {
+        // What was said before the error; if it is the output that failed, that has been noticed.
+        let _ = listener.flush();
+    }
+    match result {
         Ok(outcome) => {
             if let Some(signal) = outcome.command.and_then(|status| status.signal())
                 && !(args.quiet || [SIGTERM, SIGINT].contains(&signal))

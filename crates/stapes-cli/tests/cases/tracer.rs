@@ -72,6 +72,10 @@ impl Tracer {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Closes the reading end of its output.
     pub(crate) fn close_output(&mut self) {
         drop(self.stdout.take());

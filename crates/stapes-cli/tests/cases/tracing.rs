@@ -284,6 +284,28 @@ fn a_reader_that_leaves_is_no_failure() {
 }
 
 #[test]
+fn a_command_ends_with_the_run() {
+    let test = "a_command_ends_with_the_run";
+    if !root(test) {
+        return;
+    }
+    let script = "BEGIN { printf(\"begun\\n\"); } interval:ms:20 { printf(\"%d\\n\", 1); }";
+    for interrupted in [true, false] {
+        let (mut tracer, _) = Tracer::start(&["-c", "sleep 1000", "-e", script]);
+        assert_eq!(tracer.line(), "begun");
+        let children = format!("/proc/{0}/task/{0}/children", tracer.pid());
+        let child = fs::read_to_string(children).unwrap().trim().to_owned();
+        assert!(!child.is_empty(), "no command runs");
+        match interrupted {
+            true => tracer.signal("-INT"),
+            false => tracer.close_output(),
+        }
+        tracer.collect().ok();
+        assert!(!Path::new(&format!("/proc/{child}")).exists(), "the command outlives the run");
+    }
+}
+
+#[test]
 fn json_is_json() {
     let Some((_folder, program)) = target("json_is_json") else { return };
     let script = format!(

@@ -165,6 +165,13 @@ impl Targets {
     }
 }
 
+impl Drop for Targets {
+    fn drop(&mut self) {
+        // Also where the run failed half-way: nobody else knows of the command.
+        self.end_command();
+    }
+}
+
 fn has_semaphores(loaded: &Loaded) -> bool {
     loaded
         .object()
