@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use stapes_binary::{Arch, FileOff, Probe, Site, Vaddr, argument};
 use stapes_bpf::Image;
 use stapes_script::ast::{AttachKind, Script};
-use stapes_script::catalog::{Answer, Catalog, Match, Options, Place, Target};
+use stapes_script::catalog::{Answer, Catalog, Match, Options, Place, Target, Variable};
 use stapes_script::diagnostics::Diagnostic;
 use stapes_script::{compile, decode, parse_with, print, render};
 
@@ -66,11 +66,13 @@ fn answer(kind: &AttachKind) -> Answer {
             (name.clone(), Place::Usdt { probe, functions: vec![Some("f".into()), None] })
         }
         AttachKind::Uprobe { function, .. } => {
-            (function.clone(), Place::Function { function: function.clone(), file_offset: 0x3000 })
+            let (address, file_offset) = (Vaddr(0x3000), 0x3000);
+            (function.clone(), Place::Function { function: function.clone(), address, file_offset })
         }
         _ => return Answer::default(),
     };
-    let matches = vec![Match { image: 0, arch: Arch::X86_64, name, place }];
+    let variables = vec![Variable { name: "v".into(), address: Vaddr(0x4000), size: 4 }];
+    let matches = vec![Match { image: 0, arch: Arch::X86_64, name, place, variables }];
     Answer { matches, ..Answer::default() }
 }
 

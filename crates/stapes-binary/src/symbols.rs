@@ -181,6 +181,35 @@ pub fn resolve(elf: &Elf<'_>, probes: &mut [Probe]) -> Result<(), ReadError> {
     for_each_symbol(probes, |symbol| {
         wanted.entry(symbol.name.clone()).or_insert(Found::No);
     });
+    look_up(elf, &mut wanted)?;
+    for_each_symbol(probes, |symbol| {
+        if let Some(Found::At { address, .. }) = wanted.get(&symbol.name) {
+            symbol.address = Some(Vaddr(*address));
+        }
+    });
+    Ok(())
+}
+
+/// The address and size of each of the names that the file has as a variable or function; 0 for an unknown size.
+///
+/// Nothing is read for no names. A name that several local variables share is left out.
+///
+/// # Errors
+/// A symbol table is broken.
+pub fn find<'n>(
+    elf: &Elf<'_>,
+    names: impl Iterator<Item = &'n str>,
+) -> Result<HashMap<String, (Vaddr, u64)>, ReadError> {
+    let mut wanted: HashMap<String, Found> = names.map(|name| (name.to_owned(), Found::No)).collect();
+    look_up(elf, &mut wanted)?;
+    let found = wanted.into_iter().filter_map(|(name, found)| match found {
+        Found::At { address, size, .. } => Some((name, (Vaddr(address), size))),
+        Found::No | Found::Several => None,
+    });
+    Ok(found.collect())
+}
+
+fn look_up(elf: &Elf<'_>, wanted: &mut HashMap<String, Found>) -> Result<(), ReadError> {
     if wanted.is_empty() {
         return Ok(());
     }
@@ -189,30 +218,26 @@ pub fn resolve(elf: &Elf<'_>, probes: &mut [Probe]) -> Result<(), ReadError> {
         for raw in table.raw(elf).filter(|raw| raw.section != SHN_UNDEF && raw.kind <= STT_FUNC) {
             let Ok(name) = std::str::from_utf8(stem(string(&table.names, raw.name))) else { continue };
             if let Some(found) = wanted.get_mut(name) {
+                let this = Found::At { address: raw.value, size: raw.size, local: raw.local };
                 *found = match *found {
-                    Found::No => Found::At(raw.value, raw.local),
-                    Found::At(address, _) if address == raw.value => *found,
+                    Found::No => this,
+                    Found::At { address, .. } if address == raw.value => *found,
                     // A global symbol is the one that a compiler means when it writes the plain name.
-                    Found::At(_, true) if !raw.local => Found::At(raw.value, false),
-                    Found::At(_, false) if raw.local => *found,
+                    Found::At { local: true, .. } if !raw.local => this,
+                    Found::At { local: false, .. } if raw.local => *found,
                     _ => Found::Several,
                 };
             }
         }
     }
-    for_each_symbol(probes, |symbol| {
-        if let Some(Found::At(address, _)) = wanted.get(&symbol.name) {
-            symbol.address = Some(Vaddr(*address));
-        }
-    });
     Ok(())
 }
 
-/// What the tables say of a name: its address and whether the symbol is local.
+/// What the tables say of a name.
 #[derive(Clone, Copy)]
 enum Found {
     No,
-    At(u64, bool),
+    At { address: u64, size: u64, local: bool },
     Several,
 }
 

@@ -2,6 +2,10 @@
 //!
 //! Every node knows its place in the source, so that each later complaint can point at it.
 
+mod visit;
+
+use std::collections::BTreeSet;
+
 /// A range of bytes of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Span {
@@ -48,6 +52,32 @@ impl Script {
     /// Every attach point, in order: the order in which a [`Catalog`](crate::catalog::Catalog) answers.
     pub fn attach_points(&self) -> impl Iterator<Item = &AttachPoint> {
         self.blocks.iter().flat_map(|b| &b.points)
+    }
+
+    /// Whether the script uses the builtin or function of that name.
+    pub fn uses(&self, name: &str) -> bool {
+        let mut found = false;
+        visit::expressions(self, &mut |expr| {
+            found |= match &expr.kind {
+                ExprKind::Ident(used) | ExprKind::Call { name: used, .. } => used.text == name,
+                _ => false,
+            }
+        });
+        found
+    }
+
+    /// The names of the variables of traced programs that the script asks for: `uaddr("name")`.
+    pub fn variables(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        visit::expressions(self, &mut |expr| {
+            let ExprKind::Call { name, arguments } = &expr.kind else { return };
+            if let ("uaddr", [Expr { kind: ExprKind::String(bytes), .. }]) =
+                (name.text.as_str(), &arguments[..])
+            {
+                names.insert(String::from_utf8_lossy(bytes).into_owned());
+            }
+        });
+        names
     }
 }
 

@@ -4,7 +4,7 @@
 //! The session reads the files and processes that a script's attach points name and answers with a [`Catalog`];
 //! the same script, catalog and target give the same object.
 
-use stapes_binary::{Arch, Probe};
+use stapes_binary::{Arch, Probe, Vaddr};
 use stapes_bpf::Image;
 
 /// What was found for each attach point of a script.
@@ -38,6 +38,19 @@ pub struct Match {
     pub name: String,
     /// What was found.
     pub place: Place,
+    /// Those of [`Script::variables`](crate::ast::Script::variables) that the file has.
+    pub variables: Vec<Variable>,
+}
+
+/// A variable of a traced program, for `uaddr`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name in the symbol table.
+    pub name: String,
+    /// Where it is.
+    pub address: Vaddr,
+    /// Its bytes, 0 if the symbol table does not say.
+    pub size: u64,
 }
 
 /// The place, or places, of one match.
@@ -54,6 +67,8 @@ pub enum Place {
     Function {
         /// The function, for the builtin `func`.
         function: String,
+        /// The instruction's address.
+        address: Vaddr,
         /// Where the instruction is in the file.
         file_offset: u64,
     },

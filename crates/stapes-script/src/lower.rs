@@ -36,7 +36,7 @@ use crate::catalog::{Answer, Catalog, Match, Options, Place as Found, Target};
 use crate::diagnostics::{Diagnostic, semantic as diag};
 use crate::ir::{Function, MapId, Module};
 use crate::tree::{ProbeBlock, Tree};
-use body::{Body, Surroundings};
+use body::{Body, Column, Surroundings};
 use places::{Place, Variant};
 
 /// The most pieces of scratch memory's worth that a record may take.
@@ -289,7 +289,7 @@ impl<'a> Lowering<'a> {
         probes.sort_unstable();
         probes.dedup();
         let surroundings = Surroundings {
-            arguments: block.uses.arguments.keys().copied().collect(),
+            columns: columns(block),
             probe: if let [only] = probes[..] { Some(only) } else { None },
             variants: variants.clone(),
         };
@@ -370,7 +370,7 @@ impl<'a> Lowering<'a> {
                         });
                     }
                 }
-                Found::Function { function, file_offset } => {
+                Found::Function { function, file_offset, .. } => {
                     let variant = self.variant(block, found, None, Some(function), &mut missing);
                     let ret = matches!(point.kind, AttachKind::Uprobe { ret: true, .. });
                     let (image, offset) = (found.image, *file_offset);
@@ -423,6 +423,20 @@ impl<'a> Lowering<'a> {
             };
             places.push(place);
         }
+        let pc = match (site, &found.place) {
+            (Some(site), _) => site.pc.0,
+            (None, Found::Function { address, .. }) => address.0,
+            (None, Found::Usdt { .. }) => 0,
+        };
+        for ((name, value), &span) in &block.uses.variables {
+            places.push(match found.variables.iter().find(|v| v.name == *name) {
+                Some(variable) => places::of_variable(found.arch, pc, variable, *value),
+                None => {
+                    self.diagnostics.push(diag::unknown_variable(span, name, &found.name));
+                    Place::Missing
+                }
+            });
+        }
         let function = if block.uses.func { self.function_name(function) } else { 0 };
         Variant { function, places }
     }
@@ -449,6 +463,13 @@ impl<'a> Lowering<'a> {
         }
         (self.module, self.diagnostics)
     }
+}
+
+/// What the places of a block's variants are of.
+fn columns(block: &ProbeBlock) -> Vec<Column> {
+    let arguments = block.uses.arguments.keys().map(|index| Column::Argument(*index));
+    let variables = block.uses.variables.keys().map(|(name, value)| Column::Variable(name.clone(), *value));
+    arguments.chain(variables).collect()
 }
 
 /// Arguments that sites do not have: (the first such probe, how many it has, at how many sites), by number.

@@ -67,6 +67,8 @@ pub(crate) struct ProbeBlock {
 pub(crate) struct Uses {
     /// `argN` by N, with the place of the first use.
     pub(crate) arguments: BTreeMap<u32, Span>,
+    /// Variables of the program, by name and whether it is the value that is wanted, with the first use.
+    pub(crate) variables: BTreeMap<(String, bool), Span>,
     /// `func`.
     pub(crate) func: bool,
     /// Whether user memory is read, which may have to be faulted in.
@@ -167,6 +169,8 @@ pub(crate) enum ExprKind {
     Tuple(Vec<Expr>),
     /// An integer read from the traced program's memory.
     Load(Box<Expr>, Width, bool),
+    /// `uaddr("name")`: where a variable of the traced program is; or, with true, the unsigned integer that is there.
+    ProgramVariable(String, bool),
     /// A string read from the traced program's memory, with the most bytes without the NUL.
     UserString(Box<Expr>, Option<Box<Expr>>),
     /// Bytes read from the traced program's memory, with how many.

@@ -24,7 +24,7 @@ use stapes_binary::symbols::{self, Symbol, Symbols};
 use stapes_binary::{Arch, Elf, Probe, Vaddr, notes};
 use stapes_bpf::Image;
 use stapes_script::ast::{AttachKind, AttachPoint, Script};
-use stapes_script::catalog::{Answer, Catalog, Match, Place};
+use stapes_script::catalog::{Answer, Catalog, Match, Place, Variable};
 
 use cpp::CppName;
 
@@ -56,6 +56,7 @@ pub struct Collected {
 pub fn collect(script: &Script, scope: &Scope) -> Collected {
     let mut collector = Collector {
         scope,
+        variables: script.variables(),
         files: Vec::new(),
         by_id: HashMap::new(),
         mapped: None,
@@ -75,6 +76,8 @@ pub fn collect(script: &Script, scope: &Scope) -> Collected {
 
 struct Collector<'a> {
     scope: &'a Scope,
+    /// The variables that the script asks for.
+    variables: BTreeSet<String>,
     files: Vec<Subject>,
     by_id: HashMap<FileId, usize>,
     /// What the processes map, once somebody asked.
@@ -99,6 +102,8 @@ struct Contents {
     arch: Option<Arch>,
     probes: Vec<Probe>,
     symbols: Option<Symbols>,
+    /// Those that the script asks for.
+    variables: Vec<Variable>,
 }
 
 /// An object in a process.
@@ -276,10 +281,16 @@ impl Collector<'_> {
     /// The file's contents, read when they are first asked for.
     fn contents(&mut self, index: usize) -> Result<&mut Contents, String> {
         let subject = &mut self.files[index];
+        let wanted = &self.variables;
         let contents = subject.contents.get_or_insert_with(|| {
             with_elf(&subject.path, |elf| {
                 let notes = notes::of_elf(elf).map_err(|e| e.to_string())?;
-                Ok(Contents { arch: notes.arch, probes: notes.probes, symbols: None })
+                // Without its symbol tables a file has no variables, which the compiler reports where they are used.
+                let found = symbols::find(elf, wanted.iter().map(String::as_str)).unwrap_or_default();
+                let variable = |(name, (address, size))| Variable { name, address, size };
+                let mut variables: Vec<Variable> = found.into_iter().map(variable).collect();
+                variables.sort_by(|a, b| a.name.cmp(&b.name));
+                Ok(Contents { arch: notes.arch, probes: notes.probes, symbols: None, variables })
             })
         });
         contents.as_mut().map_err(|e| e.clone())
@@ -355,11 +366,12 @@ impl Collector<'_> {
         let mut offsets = HashSet::new();
         let places = functions.into_iter().filter(|s| !beyond(s)).filter_map(|symbol| {
             let file_offset = symbol.entry_offset?.0.checked_add(wanted.offset)?;
+            let address = Vaddr(symbol.entry.0.wrapping_add(wanted.offset));
             let plus = if wanted.offset == 0 { String::new() } else { format!("+{}", wanted.offset) };
             let name = format!("{prefix}:{}{plus}", quoted(&symbol.name));
             offsets
                 .insert(file_offset)
-                .then(|| (name, Place::Function { function: symbol.name.into_owned(), file_offset }))
+                .then(|| (name, Place::Function { function: symbol.name.into_owned(), address, file_offset }))
         });
         Ok(places.collect())
     }
@@ -369,13 +381,15 @@ impl Collector<'_> {
         let Some(offset) = offset else { return Err(format!("the address {address:#x} is not in the file")) };
         let function =
             self.symbols(index).ok().and_then(|s| s.at(Vaddr(address))).map(|(s, _)| s.name.into_owned());
-        let place = Place::Function { function: function.unwrap_or_default(), file_offset: offset.0 };
+        let function = function.unwrap_or_default();
+        let place = Place::Function { function, address: Vaddr(address), file_offset: offset.0 };
         Ok(vec![(format!("{prefix}:{address:#x}"), place)])
     }
 
     fn admit(&mut self, index: usize, (name, place): (String, Place)) -> Option<Match> {
         let subject = &mut self.files[index];
-        let arch = subject.contents.as_ref()?.as_ref().ok()?.arch?;
+        let contents = subject.contents.as_ref()?.as_ref().ok()?;
+        let (arch, variables) = (contents.arch?, contents.variables.clone());
         let images = &mut self.collected.catalog.images;
         let image = *subject.image.get_or_insert_with(|| {
             images.push(Image {
@@ -385,7 +399,7 @@ impl Collector<'_> {
             });
             (images.len() - 1) as u32
         });
-        Some(Match { image, arch, name, place })
+        Some(Match { image, arch, name, place, variables })
     }
 
     fn near(&mut self, indices: &[usize], kind: &AttachKind) -> Vec<String> {

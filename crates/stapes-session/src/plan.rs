@@ -104,8 +104,7 @@ impl Draft {
     /// The script has mistakes, or names probes that do not exist.
     pub fn compile(self, request: &Request) -> Result<Plan, PlanError> {
         let Draft { script, warnings: mut diagnostics } = self;
-        let scope =
-            Scope { pids: request.pids.clone(), command: None, functions: request.source.contains("func") };
+        let scope = Scope { pids: request.pids.clone(), command: None, functions: script.uses("func") };
         let collected = catalog::collect(&script, &scope);
         let features = Features::detect();
         let target = target(&features, &request.source);

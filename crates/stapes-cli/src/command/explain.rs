@@ -114,7 +114,7 @@ fn matches(out: &mut impl Write, plan: &Plan, answer: &Answer) -> io::Result<()>
                     writeln!(out, "    site at {} ({offset}{semaphore}): {arguments}", site.pc)?;
                 }
             }
-            Place::Function { function, file_offset } => {
+            Place::Function { function, file_offset, .. } => {
                 writeln!(out, "    {function} at offset {file_offset:#x}")?;
             }
         }

@@ -239,9 +239,14 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// `*(uint32 *)x`: a read of the traced program's memory.
+    /// `*(uint32 *)x`, `*uaddr("name")`: a read of the traced program's memory.
     fn dereference(&mut self, operand: &'a AstExpr, span: Span) -> Option<Expr> {
-        use crate::ast::ExprKind::Cast;
+        use crate::ast::ExprKind::{Call, Cast};
+        if let Call { name, arguments } = &operand.kind
+            && let ("uaddr", [variable]) = (name.text.as_str(), &arguments[..])
+        {
+            return self.program_variable(variable, true, span);
+        }
         let Cast(name, inner) = &operand.kind else {
             let x = self.value(operand)?;
             if matches!(x.ty, Type::Pointer) {

@@ -240,6 +240,13 @@ pub fn unreadable_argument(
     )
 }
 
+/// A variable that a file does not have.
+pub fn unknown_variable(span: Span, name: &str, probe: &str) -> Diagnostic {
+    error("unknown-variable", span, format!("the file of `{probe}` has no variable `{name}`")).help(
+        "the name is the one in the file's symbol tables; a stripped file has only those that it exports",
+    )
+}
+
 /// A register that the architecture does not have.
 pub fn unknown_register<'a>(
     span: Span,

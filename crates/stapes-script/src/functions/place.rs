@@ -3,7 +3,7 @@
 use stapes_bpf::{StackMode, Type};
 
 use super::{Call, Checked};
-use crate::ast::ExprKind as AstKind;
+use crate::ast::{Expr as AstExpr, ExprKind as AstKind, Span};
 use crate::check::{Checker, Context};
 use crate::diagnostics::semantic as diag;
 use crate::registers;
@@ -81,4 +81,25 @@ pub(super) fn reg<'a>(checker: &mut Checker<'a>, call: &Call<'a>) -> Option<Chec
     };
     let kind = ExprKind::Builtin(Builtin::Register(offset));
     Some(Checked::Value(Expr { kind, ty: UINT64, span: call.span }))
+}
+
+pub(super) fn uaddr<'a>(checker: &mut Checker<'a>, call: &Call<'a>) -> Option<Checked> {
+    checker.program_variable(call.arguments.first()?, false, call.span).map(Checked::Value)
+}
+
+impl<'a> Checker<'a> {
+    /// `uaddr("name")`, or with `value` what is there.
+    pub(crate) fn program_variable(&mut self, name: &'a AstExpr, value: bool, span: Span) -> Option<Expr> {
+        let contexts = &[Context::Usdt, Context::Entry];
+        self.require_context(span, "uaddr", contexts, "usdt and uprobe")?;
+        // The catalog has the variables that are named by a string right here.
+        let AstKind::String(bytes) = &name.kind else {
+            return self.refuse(diag::not_constant(name.span, "the name of a variable"));
+        };
+        let name = String::from_utf8_lossy(bytes).into_owned();
+        self.uses().variables.entry((name.clone(), value)).or_insert(span);
+        self.uses().user_memory |= value;
+        let ty = if value { UINT64 } else { Type::Pointer };
+        Some(Expr { kind: ExprKind::ProgramVariable(name, value), ty, span })
+    }
 }

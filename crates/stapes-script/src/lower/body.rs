@@ -19,12 +19,21 @@ use crate::tree::{MapIndex, ProbeBlock, VariableIndex};
 /// What a program knows of the probes that it runs at.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Surroundings {
-    /// The arguments that are used, in the order of the places in each variant.
-    pub(super) arguments: Vec<u32>,
+    /// What the places of each variant are of, in their order.
+    pub(super) columns: Vec<Column>,
     /// The name of the probe, if it is always the same.
     pub(super) probe: Option<u32>,
     /// The ways in which its sites differ.
     pub(super) variants: Vec<Variant>,
+}
+
+/// What differs between sites.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Column {
+    /// An argument of the probe.
+    Argument(u32),
+    /// A variable of the program: its name, and whether it is the value that is wanted.
+    Variable(String, bool),
 }
 
 impl Surroundings {
@@ -45,8 +54,8 @@ pub(super) enum Kept {
     Cookie,
     /// The variant of the site.
     Variant,
-    /// An argument.
-    Argument(u32),
+    /// An argument or variable, by its index among the columns.
+    Column(usize),
 }
 
 /// Where a variable lives.

@@ -2,7 +2,7 @@
 
 use stapes_bpf::ProgramKind;
 
-use super::body::{Body, Kept};
+use super::body::{Body, Column, Kept};
 use super::builder::{Builder, at, in_context};
 use super::places::{Memory, Place, runs};
 use crate::check::types::width;
@@ -28,7 +28,7 @@ const CONTEXT: Argument = Argument::Address(Address { base: Base::Context, offse
 impl Body<'_, '_> {
     pub(super) fn builtin(&mut self, builtin: Builtin) -> Value {
         match builtin {
-            Builtin::Argument(index) => self.keep(Kept::Argument(index), |me| me.argument(index)),
+            Builtin::Argument(index) => self.column(&Column::Argument(index)),
             Builtin::Pid => {
                 let both = self.pid_tgid();
                 self.arithmetic(BinaryOp::Shr, both, Value::Imm(32))
@@ -117,17 +117,17 @@ impl Body<'_, '_> {
         self.decide(variant, functions, |_, name| Value::Imm(i64::from(*name)))
     }
 
-    /// The value of argument `index` at the site.
-    fn argument(&mut self, index: u32) -> Value {
-        let Some(column) = self.surroundings.arguments.iter().position(|used| *used == index) else {
-            return Value::Imm(0);
-        };
-        let places = runs(
-            self.surroundings
-                .variants
-                .iter()
-                .map(|v| v.places.get(column).cloned().unwrap_or(Place::Missing)),
-        );
+    /// The value of an argument or variable at the site.
+    pub(super) fn column(&mut self, column: &Column) -> Value {
+        match self.surroundings.columns.iter().position(|used| used == column) {
+            Some(index) => self.keep(Kept::Column(index), |me| me.read_column(index)),
+            None => Value::Imm(0),
+        }
+    }
+
+    fn read_column(&mut self, column: usize) -> Value {
+        let variants = &self.surroundings.variants;
+        let places = runs(variants.iter().map(|v| v.places.get(column).cloned().unwrap_or(Place::Missing)));
         match places.as_slice() {
             [] => Value::Imm(0),
             [(_, only)] => self.read_place(only),
@@ -179,6 +179,7 @@ impl Body<'_, '_> {
         match place {
             Place::Missing => Value::Imm(0),
             Place::Constant(value) => Value::Imm(*value),
+            Place::FromSite(displacement) => self.from_site(Value::Imm(*displacement)),
             Place::Register { offset, bytes, signed } => {
                 self.code.load(in_context(*offset), width(*bytes), *signed)
             }
@@ -206,14 +207,17 @@ impl Body<'_, '_> {
             };
             address = self.sum(scaled, address);
         }
-        if let (true, Some(offset)) =
-            (memory.from_site, registers::instruction_pointer(self.lowering.target.arch))
-        {
-            // At the probe, the instruction pointer is the site's own address.
-            let site = self.code.load(in_context(offset), Width::B8, false);
-            address = self.sum(site, address);
+        if memory.from_site {
+            address = self.from_site(address);
         }
         if memory.narrow { self.extend(address, Width::B4, false) } else { address }
+    }
+
+    /// So many bytes from the site, by its run-time address: at a probe the instruction pointer is the site's own.
+    fn from_site(&mut self, bytes: Value) -> Value {
+        let Some(offset) = registers::instruction_pointer(self.lowering.target.arch) else { return bytes };
+        let site = self.code.load(in_context(offset), Width::B8, false);
+        self.sum(site, bytes)
     }
 
     fn sum(&mut self, a: Value, b: Value) -> Value {

@@ -2,7 +2,7 @@
 
 use stapes_bpf::{Aggregate, Type};
 
-use super::body::{Body, Home};
+use super::body::{Body, Column, Home};
 use super::builder::{at, plus};
 use crate::check::types::width;
 use crate::ir::{
@@ -40,6 +40,7 @@ impl Body<'_, '_> {
             ExprKind::Element(element) => self.element_scalar(element, &expr.ty),
             ExprKind::Merged(element, aggregate) => self.merged(element, *aggregate),
             ExprKind::Builtin(builtin) => self.builtin(*builtin),
+            ExprKind::ProgramVariable(name, value) => self.column(&Column::Variable(name.clone(), *value)),
             ExprKind::Arithmetic(op, a, b) => {
                 let (a, b) = self.operands(a, b);
                 self.arithmetic(*op, a, b)

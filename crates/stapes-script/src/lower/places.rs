@@ -8,6 +8,7 @@
 
 use stapes_binary::{Arch, ArgSpec, Operand, Register, RegisterClass};
 
+use crate::catalog::Variable;
 use crate::check::types::width;
 use crate::registers::{self, CallArgument};
 
@@ -18,6 +19,8 @@ pub(super) enum Place {
     Missing,
     /// The value itself.
     Constant(i64),
+    /// The run-time address of the site and so many bytes.
+    FromSite(i64),
     /// In the saved registers.
     Register { offset: u16, bytes: u8, signed: bool },
     /// In the program's memory.
@@ -130,12 +133,34 @@ pub(super) fn of_call(host: Arch, arch: Arch, index: u32) -> Option<Place> {
     })
 }
 
+/// Where a variable of the program is, or with `value` what is there.
+pub(super) fn of_variable(arch: Arch, pc: u64, variable: &Variable, value: bool) -> Place {
+    // What the loader added to the variable's address, it added to the site's.
+    let displacement = variable.address.0.wrapping_sub(pc) as i64;
+    if !value {
+        return Place::FromSite(displacement);
+    }
+    let bytes = match variable.size {
+        1 | 2 | 4 | 8 => variable.size as u8,
+        _ => arch.pointer_size(),
+    };
+    Place::Memory(Memory {
+        base: None,
+        index: None,
+        displacement,
+        from_site: true,
+        narrow: arch.pointer_size() == 4,
+        bytes,
+        signed: false,
+    })
+}
+
 /// One way in which the sites of a block differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Variant {
     /// The function that the site is in, as an index into the block's list of functions; 0 if `func` is not used.
     pub(super) function: u32,
-    /// The places of the used arguments, in the order of their numbers.
+    /// The places of the used arguments, in the order of their numbers, and of the used variables behind them.
     pub(super) places: Vec<Place>,
 }
 

@@ -194,6 +194,8 @@ fn reads(expr: &Expr, variable: VariableIndex) -> bool {
         K::UserString(a, b) | K::UserBytes(a, b) => {
             reads(a, variable) || b.as_ref().is_some_and(|b| reads(b, variable))
         }
-        K::Int(_) | K::Str(_) | K::Builtin(_) | K::Stack(_) | K::MapLength(_) => false,
+        K::Int(_) | K::Str(_) | K::Builtin(_) | K::ProgramVariable(..) | K::Stack(_) | K::MapLength(_) => {
+            false
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use stapes_binary::Operand;
+use stapes_binary::{Operand, Vaddr};
 use stapes_script::catalog::{Answer, Catalog, Place};
 use stapes_session::catalog::{Collected, Scope, collect};
 use tempfile::tempdir;
@@ -123,14 +123,15 @@ fn functions_are_found_where_nm_and_readelf_have_them() {
         };
         let first = nm(&program, "first");
         let file_offset = |address| file_offset(&program, address);
-        let at = |offset: u64| Place::Function { function: "first".to_owned(), file_offset: offset };
-        assert_eq!(
-            place(&format!("uprobe:{path}:first")),
-            (format!("uprobe:{path}:first"), at(file_offset(first)))
-        );
+        let at = |address: u64| Place::Function {
+            function: "first".to_owned(),
+            address: Vaddr(address),
+            file_offset: file_offset(address),
+        };
+        assert_eq!(place(&format!("uprobe:{path}:first")), (format!("uprobe:{path}:first"), at(first)));
         assert_eq!(place(&format!("uretprobe:{path}:first")).0, format!("uretprobe:{path}:first"));
-        assert_eq!(place(&format!("uprobe:{path}:first+1")).1, at(file_offset(first + 1)));
-        assert_eq!(place(&format!("uprobe:{path}:{first:#x}")).1, at(file_offset(first)));
+        assert_eq!(place(&format!("uprobe:{path}:first+1")).1, at(first + 1));
+        assert_eq!(place(&format!("uprobe:{path}:{first:#x}")).1, at(first));
         let found = catalog(&format!("uprobe:{path}:*ir* {{ }}"));
         let mut matched = names(only(&found));
         matched.sort_unstable();

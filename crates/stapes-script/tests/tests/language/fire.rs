@@ -121,6 +121,7 @@ fn fields(object: &Object, event: &Event, record: &[u8]) -> Vec<String> {
                 ((word(at, *size as usize) << unused) as i64 >> unused).to_string()
             }
             Type::Int { size, .. } => word(at, *size as usize).to_string(),
+            Type::Pointer => word(at, 8).to_string(),
             Type::Probe => object.probes[word(at, 4) as usize].clone(),
             Type::Str { .. } | Type::Buf { .. } => {
                 let length = word(at, 4) as u32;
@@ -199,6 +200,10 @@ fn symbols_in_memory() {
     world.symbols = vec![("counter", address)];
     let outcome = trace(&world, "usdt:self:p:probe { printf(\"%d\", arg0); }", || call(1, 2));
     assert_eq!(outcome.printed(), ["4711"]);
+    let source = "usdt:self:p:probe, uprobe:self:function { printf(\"%d %d\", uaddr(\"counter\"), *uaddr(\"counter\")); }";
+    let outcome = trace(&world, source, || call(1, 2));
+    let wanted = format!("{} 4711", &raw const COUNTER as u64);
+    assert_eq!(outcome.printed(), [wanted.clone(), wanted]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use stapes_binary::{Arch, Arg, ArgSpec, FileOff, Operand, Probe, Site, Vaddr};
 use stapes_bpf::{Image, Object};
 use stapes_script::ast::{AttachKind, Script};
-use stapes_script::catalog::{Answer, Catalog, Match, Options, Place, Target};
+use stapes_script::catalog::{Answer, Catalog, Match, Options, Place, Target, Variable};
 use stapes_script::diagnostics::Diagnostic;
 use stapes_script::render;
 
@@ -79,6 +79,7 @@ impl World {
                         arch: Arch::X86_64,
                         name: full,
                         place: Place::Usdt { probe, functions },
+                        variables: self.variables(),
                     });
                 }
                 answer.near = self.probes.iter().take(1).map(|(n, _)| format!("usdt:/app:p:{n}")).collect();
@@ -88,15 +89,31 @@ impl World {
                     let file_offset = next();
                     if function == "*" || function == known {
                         let kind = if *ret { "uretprobe" } else { "uprobe" };
-                        let place = Place::Function { function: (*known).into(), file_offset };
+                        let address = Vaddr(file_offset);
+                        let place = Place::Function { function: (*known).into(), address, file_offset };
                         let name = format!("{kind}:{}:{known}", self.image.name);
-                        answer.matches.push(Match { image: 0, arch: Arch::X86_64, name, place });
+                        answer.matches.push(Match {
+                            image: 0,
+                            arch: Arch::X86_64,
+                            name,
+                            place,
+                            variables: self.variables(),
+                        });
                     }
                 }
             }
             _ => {}
         }
         answer
+    }
+
+    fn variables(&self) -> Vec<Variable> {
+        let variable = |(name, address): &(&str, u64)| Variable {
+            name: (*name).into(),
+            address: Vaddr(*address),
+            size: if name.ends_with("32") { 4 } else { 8 },
+        };
+        self.symbols.iter().map(variable).collect()
     }
 
     fn site(&self, offset: u64, arguments: &str) -> Site {
