@@ -118,6 +118,10 @@ fn exceptions_of_a_cpp_program() {
                   usdt:libstdc++.so.6:libstdcxx:catch { @c = count(); }";
     let traced = run(&["-c", program.to_str().unwrap(), "-e", script]).ok();
     assert_eq!(traced.lines(), ["@c: 7", "@t: 7"]);
+    // In whatever the command has loaded by its entry point.
+    let script = "usdt::libstdcxx:throw { @t = count(); } usdt:*:libstdcxx:catch { @c = count(); }";
+    let traced = run(&["-c", program.to_str().unwrap(), "-e", script]).ok();
+    assert_eq!(traced.lines(), ["@c: 7", "@t: 7"]);
 }
 
 /// A server of its own below a folder; ended with the value.
