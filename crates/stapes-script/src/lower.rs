@@ -250,6 +250,7 @@ impl<'a> Lowering<'a> {
 
     fn block(&mut self, index: usize, block: &ProbeBlock, points: &[(&AttachPoint, &Answer)]) {
         let mut sites = Vec::new();
+        let mut missing = Missing::default();
         let mut first = None;
         for (point, answer) in points {
             let (name, at) = match &point.kind {
@@ -264,7 +265,7 @@ impl<'a> Lowering<'a> {
                         AttachKind::Uprobe { ret: false, .. } => "uprobe",
                         _ => "uretprobe",
                     }));
-                    self.find_sites(block, point, answer, &mut sites);
+                    self.find_sites(block, point, answer, &mut sites, &mut missing);
                     continue;
                 }
                 // Checking has refused all others.
@@ -275,6 +276,7 @@ impl<'a> Lowering<'a> {
             let function = self.compile(name, ProgramKind::Run, block, Surroundings::run(probe));
             self.attach(function, at);
         }
+        self.complain_of_missing(block, sites.len(), missing);
         if let (Some(kind), false) = (first, sites.is_empty()) {
             self.probe_program(format!("{kind}_{index}"), block, sites);
         }
@@ -338,6 +340,7 @@ impl<'a> Lowering<'a> {
         point: &AttachPoint,
         answer: &Answer,
         sites: &mut Vec<Site>,
+        missing: &mut Missing,
     ) {
         if let Some(reason) = &answer.failure {
             self.diagnostics.push(diag::search_failed(point.span, &point.text, reason));
@@ -347,8 +350,6 @@ impl<'a> Lowering<'a> {
             self.diagnostics.push(crate::diagnostics::unknown_probe(point.span, &point.text, &answer.near));
             return;
         }
-        let before = sites.len();
-        let mut missing = Missing::default();
         for found in &answer.matches {
             let probe = self.probe_name(&found.name);
             match &found.place {
@@ -359,7 +360,7 @@ impl<'a> Lowering<'a> {
                             continue;
                         };
                         let function = functions.get(number).and_then(|f| f.as_deref());
-                        let variant = self.variant(block, found, Some(site), function, &mut missing);
+                        let variant = self.variant(block, found, Some(site), function, missing);
                         sites.push(Site {
                             image: found.image,
                             offset: offset.0,
@@ -371,14 +372,13 @@ impl<'a> Lowering<'a> {
                     }
                 }
                 Found::Function { function, file_offset, .. } => {
-                    let variant = self.variant(block, found, None, Some(function), &mut missing);
+                    let variant = self.variant(block, found, None, Some(function), missing);
                     let ret = matches!(point.kind, AttachKind::Uprobe { ret: true, .. });
                     let (image, offset) = (found.image, *file_offset);
                     sites.push(Site { image, offset, semaphore: 0, ret, probe, variant });
                 }
             }
         }
-        self.complain_of_missing(block, sites.len() - before, missing);
     }
 
     /// The places of what the block uses at one site.

@@ -1,5 +1,7 @@
 //! Expressions: what each means and what type it has.
 
+use std::collections::HashMap;
+
 use stapes_bpf::{Aggregate, Type, Value};
 
 use super::types::{is_number, is_unsigned, name_of_value};
@@ -126,14 +128,20 @@ impl<'a> Checker<'a> {
 
     fn variable(&mut self, name: &Name) -> Option<Expr> {
         let Some(index) = self.find_variable(&name.text) else {
-            let known: Vec<String> =
-                self.block.scopes.iter().flat_map(|scope| scope.keys().cloned()).collect();
-            let known = known.iter().map(String::as_str);
-            return self.refuse(diag::undefined_variable(name.span, &name.text, known));
+            return self.refuse_variable(name);
         };
         self.block.variables[index.0].read = true;
         let ty = self.variables.get(&(self.block.index, index.0))?.ty.clone();
         Some(Expr { kind: ExprKind::Variable(index), ty, span: name.span })
+    }
+
+    /// Complains of a variable that no block around has assigned.
+    pub(super) fn refuse_variable<T>(&mut self, name: &Name) -> Option<T> {
+        let known = self.block.scopes.iter().flat_map(HashMap::keys);
+        let mut known: Vec<String> = known.map(|name| format!("${name}")).collect();
+        // A hash map has no order of its own, and complaints are to be the same every time.
+        known.sort();
+        self.refuse(diag::undefined_variable(name.span, &name.text, known.iter().map(String::as_str)))
     }
 
     /// A map element as a value.

@@ -16,6 +16,8 @@ pub(super) struct MapState {
     pub(super) key: Option<Vec<Growing>>,
     /// What it holds, once that is known.
     pub(super) value: Option<ValueState>,
+    /// Whether it is assigned anywhere, if only something wrong.
+    assigned: bool,
 }
 
 /// What is known of what a map holds.
@@ -46,8 +48,14 @@ impl<'a> Checker<'a> {
         self.learned = true;
         let index = MapIndex(self.maps.len());
         self.map_indices.insert(name.text.clone(), index);
-        self.maps.push(MapState { name: format!("@{}", name.text), key: None, value: None });
+        self.maps.push(MapState { name: format!("@{}", name.text), key: None, value: None, assigned: false });
         index
+    }
+
+    /// Notes that a map is assigned.
+    pub(super) fn note_assignment(&mut self, name: &Name) {
+        let map = self.map(name);
+        self.maps[map.0].assigned = true;
     }
 
     /// The map's index among the object's, where the maps of stacks come first.
@@ -64,7 +72,8 @@ impl<'a> Checker<'a> {
     pub(crate) fn map_value(&mut self, map: MapIndex, span: Span) -> Option<Value> {
         match &self.maps[map.0].value {
             Some(value) => Some(value.clone().finished()),
-            None if self.last => {
+            // What is wrong with a map that is assigned has been said where it is assigned.
+            None if self.last && !self.maps[map.0].assigned => {
                 let name = self.map_name(map);
                 let known: Vec<_> =
                     self.maps.iter().filter(|m| m.value.is_some()).map(|m| m.name.clone()).collect();

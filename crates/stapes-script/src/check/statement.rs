@@ -204,6 +204,7 @@ impl<'a> Checker<'a> {
         match &target.kind {
             AstKind::Variable(name) => self.assign_variable(name, op, value, span),
             AstKind::Map { name, keys } => {
+                self.note_assignment(name);
                 if let (None, AstKind::Call { name: function, arguments }) = (op, &value.kind) {
                     let checked = self.call(function, arguments, value.span, false);
                     let element = self.element(name, keys, target.span);
@@ -252,13 +253,7 @@ impl<'a> Checker<'a> {
             return Some(StatementKind::SetVariable(index, Some(value)));
         };
         let Some(index) = self.find_variable(&name.text) else {
-            let known: Vec<String> =
-                self.block.scopes.iter().flat_map(|scope| scope.keys().cloned()).collect();
-            return self.refuse(diag::undefined_variable(
-                name.span,
-                &name.text,
-                known.iter().map(String::as_str),
-            ));
+            return self.refuse_variable(name);
         };
         let ty = self.variables.get(&(self.block.index, index.0))?.ty.clone();
         let current = Expr { kind: ExprKind::Variable(index), ty, span: name.span };

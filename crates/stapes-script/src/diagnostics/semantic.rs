@@ -68,7 +68,7 @@ pub fn no_probes(span: Span) -> Diagnostic {
 /// A variable that was not assigned in a block around.
 pub fn undefined_variable<'a>(span: Span, name: &str, known: impl Iterator<Item = &'a str>) -> Diagnostic {
     let d = error("undefined-variable", span, format!("`${name}` is not defined here"));
-    d.did_you_mean(name, known).help(format!(
+    d.did_you_mean(&format!("${name}"), known).help(format!(
         "a variable lives in the block that first assigns it; `let ${name};` before makes it live longer"
     ))
 }
@@ -208,6 +208,7 @@ pub fn no_such_argument(span: Span, index: u32, probe: &str, count: usize) -> Di
     let has = match count {
         0 => "no arguments".to_string(),
         1 => "1 argument, arg0".to_string(),
+        2 => "2 arguments, arg0 and arg1".to_string(),
         n => format!("{n} arguments, arg0 to arg{}", n - 1),
     };
     error("no-such-argument", span, format!("arg{index} does not exist: `{probe}` has {has}"))
