@@ -179,7 +179,7 @@ impl Body<'_, '_> {
         match place {
             Place::Missing => Value::Imm(0),
             Place::Constant(value) => Value::Imm(*value),
-            Place::FromSite(displacement) => self.from_site(Value::Imm(*displacement)),
+            Place::FromSite(displacement) => self.beyond_site(Value::Imm(*displacement)),
             Place::Register { offset, bytes, signed } => {
                 self.code.load(in_context(*offset), width(*bytes), *signed)
             }
@@ -208,13 +208,13 @@ impl Body<'_, '_> {
             address = self.sum(scaled, address);
         }
         if memory.from_site {
-            address = self.from_site(address);
+            address = self.beyond_site(address);
         }
         if memory.narrow { self.extend(address, Width::B4, false) } else { address }
     }
 
     /// So many bytes from the site, by its run-time address: at a probe the instruction pointer is the site's own.
-    fn from_site(&mut self, bytes: Value) -> Value {
+    fn beyond_site(&mut self, bytes: Value) -> Value {
         let Some(offset) = registers::instruction_pointer(self.lowering.target.arch) else { return bytes };
         let site = self.code.load(in_context(offset), Width::B8, false);
         self.sum(site, bytes)
