@@ -6,15 +6,15 @@ use crate::command::{demo, doctor, explain, info, list, run, trace, validate};
 
 const EXAMPLES: &str = "\
 Examples:
-  stapes demo                               see it work on a small built-in server
-  stapes list -p 1234                       the probes of process 1234
-  stapes trace -p 1234 hotspot:gc__begin    a line for each event, with its arguments
+  stapes demo                             see it work on a built-in server
+  stapes list -p 1234                     the probes of process 1234
+  stapes trace -p 1234 hotspot:gc__begin  a line for each event
   stapes -e 'usdt:/bin/x:app:request { @[str(arg0)] = count(); }'
-                                            a script in bpftrace's language
+                                          a script in bpftrace's language
   stapes -c './x 10' -e 'usdt:./x:app:request { @us = hist(arg1 / 1000); }'
-                                            of a command, from its first instruction
-  stapes run count.bt                       a script from a file
-  stapes doctor                             what this machine allows";
+                                          a command, from its first instruction
+  stapes run count.bt                     a script from a file
+  stapes doctor                           what this machine allows";
 
 /// Hear what running programs say through their USDT probes.
 #[derive(Debug, Parser)]
@@ -65,4 +65,31 @@ pub(crate) enum Command {
         #[arg(long)]
         dir: Option<std::path::PathBuf>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_table_of_arguments_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn examples_fit_a_terminal_of_80_columns() {
+        let mut root = Args::command();
+        root.build();
+        let mut seen = 0;
+        for command in std::iter::once(&root).chain(root.get_subcommands()) {
+            let Some(text) = command.get_after_help() else { continue };
+            for line in text.to_string().lines() {
+                seen += 1;
+                assert!(line.chars().count() < 80, "{}: {line}", command.get_name());
+            }
+        }
+        assert!(seen > 30, "only {seen} lines of examples");
+    }
 }

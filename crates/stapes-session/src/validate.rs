@@ -1,6 +1,6 @@
 //! Checks the probes of files and of running processes.
 //!
-//! What a file says wrong by itself is for [`stapes_binary::validate`] to tell.
+//! What a file says wrong by itself is for [`stapes_binary::validate()`] to tell.
 //! Here it is applied to everything that a [`Request`] finds, and what only a process shows is added:
 //! that its code is no longer mapped from the file, or that the file is not the one of that name any more.
 

@@ -1,7 +1,7 @@
 //! `libstapsdt.so.0`: the interface of libstapsdt, so that the wrappers of a dozen languages run on stapes unchanged.
 //!
 //! The layouts of the three structures are part of the interface: wrappers read and write their fields.
-//! What we need beyond them stands behind them, in [`Owned`].
+//! What we need beyond them stands behind them, in `Owned`.
 //!
 //! Where the original would crash or corrupt memory, this library returns the error that the interface has:
 //! null pointers, more than [`MAX_ARGUMENTS`] arguments, firing while another thread unloads, destroying what is

@@ -7,9 +7,9 @@ use stapes_session::doctor::{self, Finding, Grade};
 
 const EXAMPLES: &str = "\
 Examples:
-  stapes doctor                             what this kernel and these privileges allow
-  sudo stapes doctor                        what they would allow root
-  stapes doctor -p 1234                     and what can be done with process 1234";
+  stapes doctor          what this kernel and these privileges allow
+  sudo stapes doctor     what they would allow root
+  stapes doctor -p 1234  and what can be done with process 1234";
 
 /// Arguments of `stapes doctor`.
 #[derive(Debug, clap::Args)]

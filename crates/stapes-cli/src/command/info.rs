@@ -11,8 +11,9 @@ use super::list::{Targets, look, report};
 const EXAMPLES: &str = "\
 Examples:
   stapes info usdt:/usr/lib/libfoo.so:foo:request__start
-  stapes info 'usdt:libjvm.so:hotspot:gc__*' -p 1234     with the semaphore, and whether it is armed
-  stapes info -p 1234 hotspot:gc__begin
+  stapes info -p 1234 hotspot:gc__begin   also whether it is armed, and its
+                                          semaphore
+  stapes info 'usdt:libjvm.so:hotspot:gc__*'
   stapes info --json usdt:./server:request__done";
 
 /// Arguments of `stapes info`.

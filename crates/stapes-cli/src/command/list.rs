@@ -16,15 +16,15 @@ pub(crate) use target::Targets;
 
 const EXAMPLES: &str = "\
 Examples:
-  stapes list libjvm.so                     the probes of a file here, in $PATH, or of a library
-  stapes list /usr/lib /usr/bin             every file below two folders
-  stapes list 'usdt:/bin/x:*:gc_*'          as bpftrace names them, with wildcards
+  stapes list libjvm.so               a file here, in $PATH, or a library
+  stapes list /usr/lib /usr/bin       every file below two folders
+  stapes list 'usdt:/bin/x:*:gc_*'    as bpftrace names them, with wildcards
   stapes list 'usdt:/usr/lib/*/libjvm.so'
-  stapes list -p 1234                       everything that process 1234 has mapped
-  stapes list -p 1234 'hotspot:gc*'         some of that
-  stapes list --all                         everything that any process has mapped
-  stapes list -v -p 1234 libjvm.so          with places, arguments and live semaphores
-  stapes list --format gdb libjvm.so        as breakpoints for gdb";
+  stapes list -p 1234                 everything that a process has mapped
+  stapes list -p 1234 'hotspot:gc*'   some of that
+  stapes list --all                   what any process has mapped
+  stapes list -v -p 1234 libjvm.so    places, arguments, live semaphores
+  stapes list --format gdb libjvm.so  as breakpoints for gdb";
 
 /// Arguments of `stapes list`.
 #[derive(Debug, clap::Args)]

@@ -10,10 +10,10 @@ use super::session::{self, Job, SessionArgs};
 
 const EXAMPLES: &str = "\
 Examples:
-  stapes run count.bt                       a script from a file
-  stapes run count.bt 100 /etc              with $1 and $2
-  stapes run -p 1234 -f json count.bt       of one process, as JSON
-  generate-script | stapes run -            from standard input";
+  stapes run count.bt                 a script from a file
+  stapes run count.bt 100 /etc        with $1 and $2
+  stapes run -p 1234 -f json count.bt of one process, as JSON
+  generate-script | stapes run -      from standard input";
 
 /// Arguments of `stapes run`.
 #[derive(Debug, clap::Args)]

@@ -14,19 +14,21 @@ use script::{Columns, Time};
 use spec::{Place, Spec};
 
 const EXAMPLES: &str = "\
-A probe is WHERE, perhaps a filter in parentheses, perhaps a format with its arguments:
-  PROVIDER:NAME               in the processes of -p or the command of -c
-  PATH:PROVIDER:NAME          in a file, or a program or library by its name
-  uprobe:PATH:FUNCTION        at a function; uretprobe: at its return
+A probe is WHERE, perhaps a (filter), perhaps a \"format\" with its arguments.
+WHERE is one of
+  PROVIDER:NAME             in the processes of -p or the command of -c
+  PATH:PROVIDER:NAME        in a file, or a program or library by its name
+  uprobe:PATH:FUNCTION      at a function; uretprobe: at its return
   u:PATH:NAME, p:PATH:FUNCTION, r:PATH:FUNCTION
-                              as in bcc, and then as bcc means it: arg1 is the first argument
-Filter and arguments are expressions of the script language; arg0 is the first argument.
+                            as in bcc, where arg1 is the first argument
+Filter and arguments are expressions of the script language, in which arg0 is
+the first argument.
 
 Examples:
   stapes trace -p 1234 hotspot:gc__begin
   stapes trace -t -M 10 libc:libc:memory_malloc_retry
   stapes trace -p 1234 'postgresql:query__start \"%s\", str(arg0)'
-  stapes trace 'libpython3.11:python:function__entry (arg2 > 100) \"%s:%d\", str(arg0), arg2'
+  stapes trace 'python3:python:function__entry (arg2 > 100) \"%s\", str(arg1)'
   stapes trace 'u:pthread:pthread_create \"%x\", arg1'";
 
 /// Arguments of `stapes trace`.

@@ -12,9 +12,9 @@ use super::list::{Bar, Targets, report};
 
 const EXAMPLES: &str = "\
 Examples:
-  stapes validate ./server              what is wrong, and which tools stumble over it
-  stapes validate /usr/lib              every file of a folder
-  stapes validate -p 1234               also code that was moved to huge pages, and replaced files
+  stapes validate ./server         what is wrong, and which tools it breaks
+  stapes validate /usr/lib         every file of a folder
+  stapes validate -p 1234          also what became of the code in memory
   stapes validate --json ./server
 
 Exits 1 if there are errors, 0 if there are only warnings or none.";
