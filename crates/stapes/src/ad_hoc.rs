@@ -66,11 +66,11 @@ macro_rules! enabled {
 #[macro_export]
 macro_rules! __arguments {
     ($provider:tt $probe:tt $done:tt [$(,)?] [$(,)?]) => {
-        $crate::__probe! { $provider $probe $done }
+        $crate::__probe! { $provider $probe 1 $done }
     };
     // The common case at once.
     ($provider:tt $probe:tt [] [$($name:ident),+ $(,)*] [$($value:expr),+ $(,)*]) => {
-        $crate::__probe! { $provider $probe [$(([stringify!($name)] [""] $value))*] }
+        $crate::__probe! { $provider $probe 1 [$(([stringify!($name)] [""] $value))*] }
     };
     ($provider:tt $probe:tt [$($done:tt)*] [$name:ident = $($_rest:tt)*] [$_name:ident = $value:expr, $($rest:tt)*]) => {
         $crate::__arguments! { $provider $probe [$($done)* ([stringify!($name)] [""] $value)] [$($rest)*] [$($rest)*] }
@@ -99,46 +99,46 @@ macro_rules! __arguments {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __probe {
-    ($provider:tt $probe:tt []) => {{
+    ($provider:tt $probe:tt $counted:literal []) => {{
         $crate::__check_names!($provider $probe);
-        $crate::__fire! { $provider $probe 1 0 [] }
+        $crate::__fire! { $provider $probe $counted 0 [] }
         __stapes_fire($crate::private::arguments_0())
     }};
-    ($provider:tt $probe:tt [($n0:tt $t0:tt $e0:expr)]) => {{
+    ($provider:tt $probe:tt $counted:literal [($n0:tt $t0:tt $e0:expr)]) => {{
         $crate::__check_names!($provider $probe);
-        $crate::__fire! { $provider $probe 1 1 [(a1 a2 $n0 $t0)] }
+        $crate::__fire! { $provider $probe $counted 1 [(a1 a2 $n0 $t0)] }
         __stapes_fire($crate::private::arguments_1($e0))
     }};
-    ($provider:tt $probe:tt [($n0:tt $t0:tt $e0:expr) ($n1:tt $t1:tt $e1:expr)]) => {{
+    ($provider:tt $probe:tt $counted:literal [($n0:tt $t0:tt $e0:expr) ($n1:tt $t1:tt $e1:expr)]) => {{
         $crate::__check_names!($provider $probe);
-        $crate::__fire! { $provider $probe 1 2 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1)] }
+        $crate::__fire! { $provider $probe $counted 2 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1)] }
         __stapes_fire($crate::private::arguments_2($e0, $e1))
     }};
-    ($provider:tt $probe:tt [($n0:tt $t0:tt $e0:expr) ($n1:tt $t1:tt $e1:expr) ($n2:tt $t2:tt $e2:expr)]) => {{
+    ($provider:tt $probe:tt $counted:literal [($n0:tt $t0:tt $e0:expr) ($n1:tt $t1:tt $e1:expr) ($n2:tt $t2:tt $e2:expr)]) => {{
         $crate::__check_names!($provider $probe);
-        $crate::__fire! { $provider $probe 1 3 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1) (c1 c2 $n2 $t2)] }
+        $crate::__fire! { $provider $probe $counted 3 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1) (c1 c2 $n2 $t2)] }
         __stapes_fire($crate::private::arguments_3($e0, $e1, $e2))
     }};
-    ($provider:tt $probe:tt [($n0:tt $t0:tt $e0:expr) ($n1:tt $t1:tt $e1:expr) ($n2:tt $t2:tt $e2:expr) ($n3:tt $t3:tt $e3:expr)]) => {{
+    ($provider:tt $probe:tt $counted:literal [($n0:tt $t0:tt $e0:expr) ($n1:tt $t1:tt $e1:expr) ($n2:tt $t2:tt $e2:expr) ($n3:tt $t3:tt $e3:expr)]) => {{
         $crate::__check_names!($provider $probe);
-        $crate::__fire! { $provider $probe 1 4 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1) (c1 c2 $n2 $t2) (d1 d2 $n3 $t3)] }
+        $crate::__fire! { $provider $probe $counted 4 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1) (c1 c2 $n2 $t2) (d1 d2 $n3 $t3)] }
         __stapes_fire($crate::private::arguments_4($e0, $e1, $e2, $e3))
     }};
-    ($provider:tt $probe:tt [($n0:tt $t0:tt $e0:expr) ($n1:tt $t1:tt $e1:expr) ($n2:tt $t2:tt $e2:expr) ($n3:tt $t3:tt $e3:expr) ($n4:tt $t4:tt $e4:expr)]) => {{
+    ($provider:tt $probe:tt $counted:literal [($n0:tt $t0:tt $e0:expr) ($n1:tt $t1:tt $e1:expr) ($n2:tt $t2:tt $e2:expr) ($n3:tt $t3:tt $e3:expr) ($n4:tt $t4:tt $e4:expr)]) => {{
         $crate::__check_names!($provider $probe);
-        $crate::__fire! { $provider $probe 1 5 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1) (c1 c2 $n2 $t2) (d1 d2 $n3 $t3) (e1 e2 $n4 $t4)] }
+        $crate::__fire! { $provider $probe $counted 5 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1) (c1 c2 $n2 $t2) (d1 d2 $n3 $t3) (e1 e2 $n4 $t4)] }
         __stapes_fire($crate::private::arguments_5($e0, $e1, $e2, $e3, $e4))
     }};
-    ($provider:tt $probe:tt [($n0:tt $t0:tt $e0:expr) ($n1:tt $t1:tt $e1:expr) ($n2:tt $t2:tt $e2:expr) ($n3:tt $t3:tt $e3:expr) ($n4:tt $t4:tt $e4:expr) ($n5:tt $t5:tt $e5:expr)]) => {{
+    ($provider:tt $probe:tt $counted:literal [($n0:tt $t0:tt $e0:expr) ($n1:tt $t1:tt $e1:expr) ($n2:tt $t2:tt $e2:expr) ($n3:tt $t3:tt $e3:expr) ($n4:tt $t4:tt $e4:expr) ($n5:tt $t5:tt $e5:expr)]) => {{
         $crate::__check_names!($provider $probe);
-        $crate::__fire! { $provider $probe 1 6 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1) (c1 c2 $n2 $t2) (d1 d2 $n3 $t3) (e1 e2 $n4 $t4) (f1 f2 $n5 $t5)] }
+        $crate::__fire! { $provider $probe $counted 6 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1) (c1 c2 $n2 $t2) (d1 d2 $n3 $t3) (e1 e2 $n4 $t4) (f1 f2 $n5 $t5)] }
         __stapes_fire($crate::private::arguments_6($e0, $e1, $e2, $e3, $e4, $e5))
     }};
     // More may be more than fit: see `room`.
-    ($provider:tt $probe:tt [$($argument:tt)*]) => {{
+    ($provider:tt $probe:tt $counted:literal [$($argument:tt)*]) => {{
         $crate::__check_names!($provider $probe);
         $crate::__take_room! {
-            $provider $probe ($crate::room::ROOM)
+            $provider $probe $counted ($crate::room::ROOM)
             [a b c d e f g h i j k l] [] [$($argument)*]
         }
     }};
@@ -148,20 +148,20 @@ macro_rules! __probe {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __take_room {
-    ($provider:tt $probe:tt ($room:expr) [$($variables:ident)*]
+    ($provider:tt $probe:tt $counted:literal ($room:expr) [$($variables:ident)*]
         [$a:tt $b:tt $c:tt $d:tt $e:tt $f:tt $(($more:ident $name:tt $type:tt))*] []
     ) => {
-        $crate::__probe_from_array! { $provider $probe [$a $b $c $d $e $f] [$(($more $name $type))*] }
+        $crate::__probe_from_array! { $provider $probe $counted [$a $b $c $d $e $f] [$(($more $name $type))*] }
     };
-    ($provider:tt $probe:tt ($room:expr) [] $done:tt [($name:tt $type:tt $value:expr) $($rest:tt)*]) => {
+    ($provider:tt $probe:tt $counted:literal ($room:expr) [] $done:tt [($name:tt $type:tt $value:expr) $($rest:tt)*]) => {
         $crate::room::beyond($value)
     };
-    ($provider:tt $probe:tt ($room:expr) [$variable:ident $($variables:ident)*] [$($done:tt)*]
+    ($provider:tt $probe:tt $counted:literal ($room:expr) [$variable:ident $($variables:ident)*] [$($done:tt)*]
         [($name:tt $type:tt $value:expr) $($rest:tt)*]
     ) => {
         match $crate::room::take($value, $room) {
             ($variable, room) => $crate::__take_room! {
-                $provider $probe (room) [$($variables)*] [$($done)* ($variable $name $type)] [$($rest)*]
+                $provider $probe $counted (room) [$($variables)*] [$($done)* ($variable $name $type)] [$($rest)*]
             },
         }
     };
@@ -171,10 +171,10 @@ macro_rules! __take_room {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __probe_from_array {
-    ($provider:tt $probe:tt
+    ($provider:tt $probe:tt $counted:literal
         [$(($value:ident $name:tt $type:tt))*] [$(($more:ident $more_name:tt $more_type:tt))*]
     ) => {{
-        $crate::__fire_from_array! { $provider $probe 1 [$(($name $type))*] [$(($more_name $more_type))*] }
+        $crate::__fire_from_array! { $provider $probe $counted [$(($name $type))*] [$(($more_name $more_type))*] }
         __stapes_fire(
             [$($crate::private::slots(&$value),)* $($crate::private::slots(&$more)),*],
             $crate::private::meanings(&($($crate::Argument::value(&$value),)*)),

@@ -22,12 +22,19 @@
 
 mod ad_hoc;
 mod argument;
+mod provider;
 mod site;
 
 #[doc(hidden)]
 pub mod meaning;
 #[doc(hidden)]
 pub mod room;
+
+#[cfg(feature = "macros")]
+mod macros;
+
+#[cfg(feature = "macros")]
+pub use macros::{include_provider, instrument, provider};
 
 pub use argument::{Argument, Bytes, CText, Slot, Text, Value};
 
@@ -36,12 +43,36 @@ pub use argument::{Argument, Bytes, CText, Slot, Text, Value};
 pub mod private {
     pub use core::marker::PhantomData;
 
+    pub use crate::provider::{Key, Named};
     use crate::{Argument, Slot, Value};
 
     /// Tells the compiler that a branch is seldom taken.
     #[cold]
     #[inline(always)]
     pub fn cold() {}
+
+    /// Calls a function with a value when it is dropped, if there is a value: fires the return probe of an instrumented function.
+    pub struct Left<T, F: FnMut(&T)> {
+        start: Option<T>,
+        fire: F,
+    }
+
+    impl<T, F: FnMut(&T)> Left<T, F> {
+        /// Keeps both.
+        #[inline(always)]
+        pub fn new(start: Option<T>, fire: F) -> Left<T, F> {
+            Left { start, fire }
+        }
+    }
+
+    impl<T, F: FnMut(&T)> Drop for Left<T, F> {
+        #[inline(always)]
+        fn drop(&mut self) {
+            if let Some(start) = &self.start {
+                (self.fire)(start);
+            }
+        }
+    }
 
     /// The slots of an argument.
     #[inline(always)]
