@@ -15,6 +15,9 @@ struct Package {
 const PACKAGES: &[Package] = &[
     Package { name: "gcc", brings: "gcc", why: "compiles the C targets of the tests" },
     Package { name: "g++", brings: "g++", why: "builds the fuzzer's run time" },
+    Package { name: "clang", brings: "clang", why: "the other C compiler, for the C header" },
+    Package { name: "lld", brings: "ld.lld", why: "a linker of the probes' test matrix" },
+    Package { name: "mold", brings: "mold", why: "a linker of the probes' test matrix" },
     Package {
         name: "systemtap-sdt-dev",
         brings: "/usr/include/x86_64-linux-gnu/sys/sdt.h",
