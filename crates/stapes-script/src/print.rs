@@ -185,6 +185,10 @@ impl Printer {
     fn probe(&mut self, probe: &ProbeBlock) {
         for (i, point) in probe.points.iter().enumerate() {
             self.put(format_args!("{}{}", if i > 0 { ",\n" } else { "" }, point.text));
+            // A backslash at the end belongs to the line break behind it, and would take what else came next.
+            if point.text.bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1 {
+                self.out.push('\n');
+            }
         }
         if let Some(predicate) = &probe.predicate {
             self.out.push_str("\n/ ");

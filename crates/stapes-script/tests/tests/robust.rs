@@ -421,3 +421,10 @@ fn values_that_no_program_can_hold_are_refused() {
     assert_eq!(compiled(&format!("BEGIN {{ $x = \"{large}\"; print(({many})); }}")), ["too-much-memory"]);
     assert_eq!(compiled(&format!("BEGIN {{ $x = \"{large}\"; @[{many}] = 1; }}")), ["too-much-memory"]);
 }
+
+#[test]
+fn attach_points_that_end_with_a_backslash_print_and_parse_back() {
+    for source in ["usdt:/x:p:n\\\n{ }", "usdt:/x:p:n\\\n,usdt:/x:p:m\\\n/1/ { }", "usdt:/x:p:n\\\\ { }"] {
+        survive(source);
+    }
+}
