@@ -119,7 +119,7 @@ struct Groups {
     /// For each virtual register the one that stands for its group.
     heads: Vec<u32>,
     /// The ranges of groups of several, by head.
-    ranges: BTreeMap<u32, Vec<Range>>,
+    ranges: BTreeMap<u32, BTreeMap<u32, u32>>,
 }
 
 impl Groups {
@@ -135,18 +135,26 @@ impl Groups {
             let Some((to, from)) = op.copy() else { continue };
             let Some((to, from)) = to.index().zip(from.index()) else { continue };
             let (one, other) = (groups.head(to), groups.head(from));
-            if one == other {
-                continue;
-            }
-            let both = merged(groups.ranges(one, liveness), groups.ranges(other, liveness));
-            if let Some(both) = both {
-                groups.ranges.remove(&other);
-                groups.ranges.insert(one, both);
-                groups.heads[other as usize] = one;
+            if one != other {
+                groups.join(one, other, liveness);
             }
         }
         (0..code.registers).for_each(|v| groups.heads[v as usize] = groups.head(v));
         groups
+    }
+
+    /// Makes one group of two if their ranges do not overlap. The smaller is put into the greater, so that a value that
+    /// is copied all the time does not cost all its ranges each time.
+    fn join(&mut self, one: u32, other: u32, liveness: &Liveness) {
+        let count = |v: u32| self.ranges.get(&v).map_or(liveness.ranges[v as usize].len(), BTreeMap::len);
+        let (great, small) = if count(one) < count(other) { (other, one) } else { (one, other) };
+        let mut ranges = self.ranges.remove(&great).unwrap_or_else(|| of_one(great, liveness));
+        if is_free(&ranges, self.ranges(small, liveness)) {
+            ranges.extend(self.ranges(small, liveness));
+            self.ranges.remove(&small);
+            self.heads[small as usize] = great;
+        }
+        self.ranges.insert(great, ranges);
     }
 
     fn head(&self, mut v: u32) -> u32 {
@@ -156,16 +164,16 @@ impl Groups {
         v
     }
 
-    fn ranges<'a>(&'a self, head: u32, liveness: &'a Liveness) -> &'a [Range] {
-        self.ranges.get(&head).unwrap_or(&liveness.ranges[head as usize])
+    /// The ranges of a group.
+    fn ranges<'a>(&'a self, head: u32, liveness: &'a Liveness) -> impl Iterator<Item = Range> + 'a {
+        let several = self.ranges.get(&head);
+        let one = if several.is_some() { &[] } else { liveness.ranges[head as usize].as_slice() };
+        several.into_iter().flatten().map(|(start, end)| (*start, *end)).chain(one.iter().copied())
     }
 }
 
-/// The ranges of both, unless they overlap.
-fn merged(a: &[Range], b: &[Range]) -> Option<Vec<Range>> {
-    let mut all: Vec<Range> = a.iter().chain(b).copied().collect();
-    all.sort_unstable();
-    all.is_sorted_by(|first, second| first.1 <= second.0).then_some(all)
+fn of_one(v: u32, liveness: &Liveness) -> BTreeMap<u32, u32> {
+    liveness.ranges[v as usize].iter().copied().collect()
 }
 
 /// Tries to find a register for each group; the virtual registers that found none otherwise.
@@ -180,7 +188,6 @@ fn assign(code: &Code, liveness: &Liveness, short: &[bool], groups: Groups) -> R
     let mut places = vec![u8::MAX; code.registers as usize];
     let mut spills = Vec::new();
     for v in order {
-        let ranges = groups.ranges(v, liveness);
         let others = |v: u32| {
             let from = copies.partition_point(|(head, _)| *head < v);
             copies[from..].iter().take_while(move |(head, _)| *head == v).map(|(_, other)| other)
@@ -189,10 +196,10 @@ fn assign(code: &Code, liveness: &Liveness, short: &[bool], groups: Groups) -> R
         let partners = || others(v).filter_map(Register::index);
         let placed = partners().map(|other| places[other as usize]);
         let liked = physical(v).chain(placed).chain(partners().flat_map(physical)).filter(|r| *r < 10);
-        let place = liked.chain(ORDER).find(|r| is_free(&taken[usize::from(*r)], ranges));
+        let place = liked.chain(ORDER).find(|r| is_free(&taken[usize::from(*r)], groups.ranges(v, liveness)));
         match place {
             Some(place) => {
-                taken[usize::from(place)].extend(ranges.iter().copied());
+                taken[usize::from(place)].extend(groups.ranges(v, liveness));
                 places[v as usize] = place;
             }
             None => spills.push(v),
@@ -206,10 +213,8 @@ fn assign(code: &Code, liveness: &Liveness, short: &[bool], groups: Groups) -> R
 const ORDER: [u8; 10] = [5, 4, 3, 2, 1, 0, 6, 7, 8, 9];
 
 /// Whether none of the ranges overlaps one that is taken.
-fn is_free(taken: &BTreeMap<u32, u32>, ranges: &[Range]) -> bool {
-    ranges
-        .iter()
-        .all(|(start, end)| taken.range(..end).next_back().is_none_or(|(_, taken_end)| taken_end <= start))
+fn is_free(taken: &BTreeMap<u32, u32>, mut ranges: impl Iterator<Item = Range>) -> bool {
+    ranges.all(|(start, end)| taken.range(..end).next_back().is_none_or(|(_, taken_end)| *taken_end <= start))
 }
 
 /// How much each group is worth a place, by head: accesses, tenfold in each loop around them, per position.
@@ -228,7 +233,7 @@ fn weights(code: &Code, liveness: &Liveness, short: &[bool], groups: &Groups) ->
         block.end.registers(count);
     }
     for (v, weight) in weights.iter_mut().enumerate() {
-        let length: u32 = groups.ranges(v as u32, liveness).iter().map(|(start, end)| end - start).sum();
+        let length: u32 = groups.ranges(v as u32, liveness).map(|(start, end)| end - start).sum();
         *weight /= f64::from(length.max(1));
     }
     for v in (0..short.len()).filter(|v| short[*v]) {
@@ -287,7 +292,8 @@ fn spill(code: &mut Code, liveness: &Liveness, spills: &[u32], base: u32) -> u32
             Some(op) => Home::Again(op),
             None => {
                 let ranges = &liveness.ranges[*v as usize];
-                let room = rooms.iter().position(|room| is_free(room, ranges)).unwrap_or(rooms.len());
+                let free = |room: &BTreeMap<u32, u32>| is_free(room, ranges.iter().copied());
+                let room = rooms.iter().position(free).unwrap_or(rooms.len());
                 if room == rooms.len() {
                     rooms.push(BTreeMap::new());
                 }

@@ -4,6 +4,7 @@
 
 mod generate;
 mod golden;
+mod ir;
 pub(crate) mod kernel;
 mod machine;
 mod memory;
