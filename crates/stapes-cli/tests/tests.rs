@@ -5,6 +5,7 @@
 mod cases {
     mod definitions;
     mod findings;
+    mod guides;
     mod list;
     mod one_liners;
     mod processes;

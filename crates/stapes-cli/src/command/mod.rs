@@ -1,4 +1,4 @@
-//! One module a command; [`run`] is the table of contents.
+//! One module a command; [`run()`] is the table of contents.
 
 pub(crate) mod demo;
 mod diagnostics;

@@ -10,7 +10,7 @@ use stapes_session::discovery::spec::Spec;
 /// Files and processes to look at.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Targets {
-    /// Files, folders, names of programs and libraries, or usdt:PATH:PROVIDER:NAME; with wildcards
+    /// Files, folders, names of programs and libraries, or PATH:PROVIDER:NAME; with wildcards
     #[arg(value_name = "TARGET", value_hint = clap::ValueHint::AnyPath)]
     targets: Vec<String>,
 
@@ -55,19 +55,26 @@ pub(crate) fn spec(target: &str, processes: bool) -> anyhow::Result<Spec> {
     let spec = match Spec::parse(target) {
         Some(Ok(spec)) => spec,
         Some(Err(e)) => bail!("{target}: {e}"),
-        None if !target.contains('/') && Path::new(target).exists() => {
-            // A file that is here comes before programs and libraries of that name.
-            Spec::whole(&format!("./{target}"))
+        None if Path::new(target).exists() => {
+            // A file that is here comes before programs and libraries of that name, and before any colon in it.
+            let here = if target.contains('/') { "" } else { "./" };
+            Spec::whole(&format!("{here}{target}"))
         }
         None => match target.split_once(':') {
             // PROVIDER:NAME, of processes.
-            Some((provider, name)) if !target.contains('/') && processes => {
+            Some((provider, name)) if !target.contains('/') && !name.contains(':') && processes => {
                 Spec { path: "*".to_owned(), provider: provider.to_owned(), name: name.to_owned() }
             }
-            Some((_, _)) if !target.contains('/') => {
-                bail!("{target}: in which file? (usdt:PATH:{target}, or -p PID)")
+            // PATH:PROVIDER:NAME or PATH:NAME, as `stapes trace` takes them too.
+            Some((path, rest)) if path.contains('/') || rest.contains(':') => {
+                match Spec::parse(&format!("usdt:{target}")) {
+                    Some(Ok(spec)) => spec,
+                    Some(Err(e)) => bail!("{target}: {e}"),
+                    None => Spec::whole(target),
+                }
             }
-            _ => Spec::whole(target),
+            Some(_) => bail!("{target}: in which file? (PATH:{target}, or -p PID)"),
+            None => Spec::whole(target),
         },
     };
     if spec.any_object() && !processes {
