@@ -9,12 +9,14 @@
 //!
 //! | probe | arguments |
 //! |---|---|
-//! | `tracing:event` | `level`, `target`, `message`, `fields`, `span` |
-//! | `tracing:span_new` | `span`, `parent`, `level`, `target`, `name`, `fields` |
+//! | `tracing:event` | `message`, `fields`, `level`, `target`, `span` |
+//! | `tracing:span_new` | `span`, `name`, `fields`, `parent`, `level`, `target` |
 //! | `tracing:span_enter`, `tracing:span_exit` | `span`, `name` |
 //! | `tracing:span_close` | `span`, `name`, `busy_ns`, `total_ns` |
 //!
 //! `fields` is `key=value key=value`, without the message; `span` is the span that surrounds an event, 0 where there is none.
+//!
+//! What is wanted most comes first: older tracers read six values, and a text is two of them.
 //!
 //! While nobody listens, the layer's filter says so: a span or event then costs the question, and nothing is formatted.
 //! Other layers see everything all the same.
@@ -38,10 +40,10 @@ use fields::Fields;
 #[stapes::provider(name = "tracing")]
 pub mod probes {
     /// An event.
-    pub fn event(level: &str, target: &str, message: &str, fields: &str, span: u64);
+    pub fn event(message: &str, fields: &str, level: &str, target: &str, span: u64);
 
     /// A span was made.
-    pub fn span_new(span: u64, parent: u64, level: &str, target: &str, name: &str, fields: &str);
+    pub fn span_new(span: u64, name: &str, fields: &str, parent: u64, level: &str, target: &str);
 
     /// A span was entered.
     pub fn span_enter(span: u64, name: &str);
@@ -106,7 +108,7 @@ where
             let fields = Fields::of(|visitor| attributes.record(visitor));
             let parent = span.parent().map_or(0, |parent| parent.id().into_u64());
             let level = metadata.level().as_str();
-            probes::span_new(id.into_u64(), parent, level, metadata.target(), metadata.name(), &fields.all());
+            probes::span_new(id.into_u64(), metadata.name(), &fields.all(), parent, level, metadata.target());
         }
     }
 
@@ -116,10 +118,10 @@ where
             let fields = Fields::of(|visitor| event.record(visitor));
             let span = context.event_span(event).map_or(0, |span| span.id().into_u64());
             probes::event(
-                metadata.level().as_str(),
-                metadata.target(),
                 &fields.message,
                 &fields.others,
+                metadata.level().as_str(),
+                metadata.target(),
                 span,
             );
         }

@@ -1,6 +1,6 @@
 //! A program that uses `tracing` and gets probes for it by one line.
 //!
-//! Listen: `stapes -c 'target/debug/with_tracing 3' -e 'usdt::tracing:event { printf("%s\n", str(arg4, arg5)) }'`
+//! Listen: `stapes -c 'target/debug/with_tracing 3' -e 'usdt::tracing:event { printf("%s\n", str(arg0, arg1)) }'`
 
 #![forbid(unsafe_code)]
 
