@@ -55,7 +55,7 @@ pub fn check(object: &Object) -> Result<(), CheckError> {
             .and_then(|()| match attachment.point {
                 Point::Uprobe { image, .. } => in_range("image", image, object.images.len()),
                 Point::Interval { nanoseconds: 0 } => Err("a period of 0".to_owned()),
-                Point::Begin | Point::End | Point::Interval { .. } => Ok(()),
+                Point::Start | Point::Begin | Point::End | Point::Interval { .. } => Ok(()),
             })
             .map_err(at(|| format!("attachment {index}")))?;
     }

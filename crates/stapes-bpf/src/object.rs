@@ -147,6 +147,8 @@ pub struct Attachment {
 /// Where a program attaches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Point {
+    /// Before everything, BEGIN too: a program of the compiler's own, not a probe of the script.
+    Start,
     /// Before anything else attaches.
     Begin,
     /// After everything else is detached.

@@ -208,6 +208,7 @@ impl fmt::Display for Attachment {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "program {} ", self.program)?;
         match self.point {
+            Point::Start => f.write_str("start"),
             Point::Begin => f.write_str("begin"),
             Point::End => f.write_str("end"),
             Point::Interval { nanoseconds } => write!(f, "interval {nanoseconds}"),

@@ -163,8 +163,9 @@ impl Loaded {
         self.ring.as_mut().map_or(0, |ring| ring.consume(f))
     }
 
-    /// Runs the programs of [`Point::Begin`].
+    /// Runs the programs of [`Point::Start`], then those of [`Point::Begin`].
     pub fn run_begin(&mut self) -> Result<(), Error> {
+        self.run_all(&Point::Start)?;
         self.run_all(&Point::Begin)
     }
 

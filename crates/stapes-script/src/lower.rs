@@ -10,7 +10,7 @@
 //! as far as the first reading is on every path to the later ones: a branch forgets what it read when it ends.
 //!
 //! # Exactness
-//! A probe can fire while a program of the same script runs on the same CPU, and programs that sleep can change CPU.
+//! A probe can fire while a program of the same script is preempted, or sleeps, on the same CPU.
 //! So what several programs may change is changed by atomic instructions, even in per-CPU maps;
 //! a new key is first inserted with zeroes, only if it is not there, and then updated as any other.
 //! What does not fit is counted ([`LossCause`]) where it happens, once for each thing that is lost.
@@ -39,7 +39,7 @@ use crate::tree::{ProbeBlock, Tree};
 use body::{Body, Column, Surroundings};
 use places::{Place, Variant};
 
-/// The most pieces of scratch memory's worth that a record may take.
+/// The most bytes of a record: what a program can hold in memory (see emission).
 const MAX_RECORD: u32 = 32 << 10;
 
 /// The most maps that one program may use: the kernel's `MAX_USED_MAPS`, less those that emission may add.
@@ -201,7 +201,7 @@ impl<'a> Lowering<'a> {
         });
         self.start = Some(start);
         let function = builtin::start_program(start);
-        self.attach(function, Point::Begin);
+        self.attach(function, Point::Start);
     }
 
     fn attach(&mut self, function: Function, point: Point) {

@@ -456,6 +456,7 @@ fn probe_count(loaded: &Loaded) -> usize {
     let mut probes = BTreeSet::new();
     for (index, attachment) in loaded.object().attachments.iter().enumerate() {
         probes.insert(match attachment.point {
+            Point::Start => continue,
             Point::Uprobe { cookie, ret, .. } => (attachment.program, cookie >> 32, ret),
             _ => (attachment.program, u64::MAX - index as u64, false),
         });

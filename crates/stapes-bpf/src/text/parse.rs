@@ -246,6 +246,7 @@ impl<'a> Cursor<'a> {
     fn attachment(&mut self) -> Result<Attachment, String> {
         let program = self.named("program")?;
         let point = match self.word()? {
+            "start" => Point::Start,
             "begin" => Point::Begin,
             "end" => Point::End,
             "interval" => Point::Interval { nanoseconds: self.number()? },
