@@ -3,7 +3,9 @@
 //! The coverage counters that libFuzzer needs come from an LLVM pass that stable rustc can be told to run;
 //! only the address sanitizer needs nightly, and without `unsafe` there is little for it to find.
 
+use std::fs::File;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context, bail};
 
@@ -86,15 +88,29 @@ fn one(target: &str, seconds: u32) -> anyhow::Result<()> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
     println!("fuzzing `{target}` for {seconds} s");
-    let mut fuzz = std::process::Command::new(binary);
+    let log = root().join("target/fuzz").join(format!("{target}.log"));
+    let out = File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
+    let mut fuzz = Command::new(binary);
     fuzz.current_dir(&work)
         .arg(format!("-max_total_time={seconds}"))
-        .args(["-timeout=10", "-rss_limit_mb=2048", "-max_len=65536", "-verbosity=0", "-print_final_stats=1"])
+        .args(["-timeout=10", "-rss_limit_mb=2048", "-max_len=65536", "-print_final_stats=1"])
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
-        .arg(&corpus);
+        .arg(&corpus)
+        .stdout(out.try_clone()?)
+        .stderr(out);
     let seeds = work.join("seeds").join(target);
     if seeds.is_dir() {
         fuzz.arg(seeds);
     }
-    run(&mut fuzz)
+    // libFuzzer says much; what matters is how many inputs it tried, and the end of its words when one fails.
+    let outcome = run(&mut fuzz);
+    let text = String::from_utf8_lossy(&std::fs::read(&log)?).into_owned();
+    match &outcome {
+        Ok(()) => text.lines().filter(|l| l.contains("executed_units")).for_each(|l| println!("{l}")),
+        Err(_) => {
+            let lines: Vec<&str> = text.lines().collect();
+            lines.iter().skip(lines.len().saturating_sub(60)).for_each(|l| println!("{l}"));
+        }
+    }
+    outcome
 }
