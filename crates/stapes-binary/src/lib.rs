@@ -2,7 +2,7 @@
 //!
 //! The layers, from the bytes upwards:
 //! [`read`] fetches ranges of a file, [`elf`] finds segments and sections in it, [`note`] takes notes apart,
-//! [`argument`] decodes `-4@%esi`, [`notes`] makes [`probe`]s of it all.
+//! [`argument`] decodes `-4@%esi`, [`metadata`] knows what arguments mean where the program says so, [`notes`] makes [`probe`]s of it all.
 //! [`validate`](mod@validate) judges the whole.
 //! Beside them: [`memory`] knows which addresses hold code, [`symbols`] finds functions and variables,
 //! [`site`] looks at the code of a site,
@@ -15,6 +15,7 @@ pub mod argument;
 pub mod elf;
 pub mod glob;
 pub mod memory;
+pub mod metadata;
 pub mod note;
 pub mod notes;
 pub mod probe;
@@ -27,6 +28,7 @@ pub use address::{Arch, FileOff, LoadBias, Vaddr};
 pub use argument::{Arg, ArgSpec, Operand, Register, RegisterClass};
 pub use elf::{Class, Elf, ElfType};
 pub use glob::Glob;
+pub use metadata::{Described, Meaning};
 pub use note::{Problem, ProblemKind};
 pub use notes::{BuildId, Notes};
 pub use probe::{Probe, Site};

@@ -22,7 +22,7 @@ use crate::elf::{Elf, PT_NOTE, SHF_ALLOC, SHT_NOBITS, SHT_NOTE};
 use crate::memory::{Memory, Place};
 use crate::note::{Item, Items, Note, Problem, ProblemKind};
 use crate::read::ReadAt;
-use crate::{Arch, Arg, Class, ElfType, Probe, ReadError, Site, Vaddr, argument};
+use crate::{Arch, Arg, Class, ElfType, Probe, ReadError, Site, Vaddr, argument, metadata};
 
 /// What the notes of a file say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +90,13 @@ pub fn of_elf(elf: &Elf<'_>) -> Result<Notes, ReadError> {
         problems: Vec::new(),
         more: 0,
         arguments_left: MAX_ARGUMENTS,
+        described: metadata::BySite::new(),
     };
+    if !parts.is_empty() {
+        let mut problems = Vec::new();
+        collector.described = metadata::read(elf, collector.base, |problem| problems.push(problem))?;
+        collector.problems = problems;
+    }
     let mut left = MAX_NOTE_BYTES;
     let mut bytes = Vec::with_capacity(parts.len());
     for part in &parts {
@@ -141,6 +147,7 @@ struct Collector<'a> {
     problems: Vec<Problem>,
     more: u64,
     arguments_left: usize,
+    described: metadata::BySite,
 }
 
 impl Collector<'_> {
@@ -264,7 +271,14 @@ impl Collector<'_> {
             && self.memory.looks_stale(pc)
     }
 
-    fn site(&self, note: &Note<'_>, pc: Vaddr, note_offset: u64, arguments: String, args: Vec<Arg>) -> Site {
+    fn site(
+        &mut self,
+        note: &Note<'_>,
+        pc: Vaddr,
+        note_offset: u64,
+        arguments: String,
+        args: Vec<Arg>,
+    ) -> Site {
         let semaphore = (note.semaphore != 0).then(|| self.adjust(note, note.semaphore));
         let code = match self.elf.arch {
             // The lowest bit of a Thumb address says that it is one.
@@ -278,6 +292,7 @@ impl Collector<'_> {
             semaphore_offset: semaphore.and_then(|s| self.elf.file_offset(s)),
             args,
             arguments,
+            described: self.described.remove(&pc).unwrap_or_default(),
             base: Vaddr(note.base),
             note_offset,
         }

@@ -1,6 +1,6 @@
 //! What a file declares: probes, each with its sites.
 
-use crate::{Arg, FileOff, Vaddr};
+use crate::{Arg, Described, FileOff, Vaddr};
 
 /// A probe: a provider and a name, with all the places where it can fire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Site {
     pub arguments: String,
     /// The arguments, each in its place.
     pub args: Vec<Arg>,
+    /// The arguments as the program's source has them, where it was built to tell; otherwise empty.
+    pub described: Vec<Described>,
     /// The address of `.stapsdt.base` that the note was linked with, or 0 where it names none.
     /// [`Notes::base`](crate::Notes::base) − this was added to the note's addresses.
     pub base: Vaddr,

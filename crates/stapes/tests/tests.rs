@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+#[path = "tests/described.rs"]
+mod described;
 #[path = "tests/instructions.rs"]
 mod instructions;
 #[path = "tests/matrix.rs"]

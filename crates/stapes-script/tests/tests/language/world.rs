@@ -133,6 +133,7 @@ impl World {
             semaphore_offset: None,
             arguments: arguments.into(),
             args,
+            described: Vec::new(),
             base: Vaddr(0),
             note_offset: 0,
         }
