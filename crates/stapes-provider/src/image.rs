@@ -3,10 +3,10 @@
 //! # Layout
 //! Virtual addresses equal file offsets, so that every tool's way from one to the other is right:
 //! ```text
-//! 0       ELF header, program headers, .dynsym, .dynstr, .hash      ┐ PT_LOAD, read and execute
-//! text    .text: 16 bytes per probe: a nop, a return, padding       ┘
-//! data    .probes: a semaphore of 2 bytes per probe; .dynamic         PT_LOAD, read and write
-//! notes   .note.stapsdt, .stapsdt.base, .shstrtab, section headers    in the file only
+//! 0       ELF header, program headers, .dynsym, .dynstr, .hash, .stapsdt.base  ┐ PT_LOAD, read and execute
+//! text    .text: 16 bytes per probe: a nop, a return, padding                  ┘
+//! data    .probes: a semaphore of 2 bytes per probe; .dynamic                    PT_LOAD, read and write
+//! notes   .note.stapsdt, .shstrtab, section headers                              in the file only
 //! ```
 //! The order of the section headers matters: the first executable section, then `.probes`, then the notes.
 //! bcc finds nothing otherwise.
@@ -149,7 +149,8 @@ impl Image {
         let strings_at = symbols_at + (probes.len() + 1) * SYM;
         let hash_at = (strings_at + strings.len()).next_multiple_of(8);
         let hash_size = 4 * (2 + 1 + probes.len() + 1);
-        let text = (hash_at + hash_size).next_multiple_of(STRIDE);
+        let base_at = hash_at + hash_size;
+        let text = (base_at + 1).next_multiple_of(STRIDE);
         let text_size = probes.len().max(1) * STRIDE;
         let data = (text + text_size).next_multiple_of(page_size);
         let semaphores_size = 2 * probes.len();
@@ -194,13 +195,12 @@ impl Image {
             file.u64(value as u64);
         }
 
-        let base_at = notes_at + notes_size(machine, provider, probes);
         for (i, probe) in probes.iter().enumerate() {
             let semaphore = if semaphores { data + 2 * i } else { 0 };
             let addresses = [text + i * STRIDE, base_at, semaphore];
             file.note(provider, probe.name, &arguments(machine, probe.places), addresses);
         }
-        file.bytes(&[0]);
+        let notes_end = file.0.len();
         let sections: [Section; SECTIONS] = [
             Section::default(),
             Section { name: ".text", kind: 1, flags: 6, at: text, size: text_size, align: 16, ..LOADED },
@@ -217,7 +217,7 @@ impl Image {
                 name: ".note.stapsdt",
                 kind: 7,
                 at: notes_at,
-                size: base_at - notes_at,
+                size: notes_end - notes_at,
                 align: 4,
                 ..Section::default()
             },
@@ -265,7 +265,7 @@ impl Image {
                 entry: 16,
                 ..LOADED
             },
-            Section { name: ".shstrtab", kind: 3, at: base_at + 1, align: 1, ..Section::default() },
+            Section { name: ".shstrtab", kind: 3, at: notes_end, align: 1, ..Section::default() },
         ];
         file.sections(sections);
         Image { bytes: file.0, text, data, data_size }
@@ -278,12 +278,6 @@ fn arguments(machine: Machine, places: &[Place]) -> String {
     words.join(" ")
 }
 
-/// Bytes of all notes together.
-fn notes_size(machine: Machine, provider: &str, probes: &[ProbeImage<'_>]) -> usize {
-    let strings = |p: &ProbeImage<'_>| provider.len() + p.name.len() + arguments(machine, p.places).len() + 3;
-    probes.iter().map(|p| (NOTE_FIXED + strings(p)).next_multiple_of(4)).sum()
-}
-
 const EHDR: usize = 64;
 const PHDR: usize = 56;
 const SHDR: usize = 64;
@@ -291,8 +285,6 @@ const SYM: usize = 24;
 const PROGRAM_HEADERS: usize = 4;
 const SECTIONS: usize = 10;
 const DYNAMIC_ENTRIES: usize = 6;
-/// Note header, the owner `stapsdt` with its NUL, three addresses.
-const NOTE_FIXED: usize = 12 + 8 + 24;
 const FLAG_X: u32 = 1;
 const FLAG_W: u32 = 2;
 const FLAG_R: u32 = 4;

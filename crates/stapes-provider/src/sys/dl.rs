@@ -1,6 +1,6 @@
 //! The dynamic linker, for images that debuggers are to see: dlopen(3), dlinfo(3).
 
-use std::ffi::{CStr, CString, c_void};
+use std::ffi::{CStr, CString, c_int, c_void};
 use std::mem::MaybeUninit;
 use std::path::Path;
 use std::ptr::NonNull;
@@ -61,6 +61,14 @@ struct LinkMap {
     load_bias: usize,
 }
 
+/// `RTLD_DI_LINKMAP` of dlfcn.h, the same in glibc and musl.
+const LINK_MAP: c_int = 2;
+
+unsafe extern "C" {
+    /// dlinfo(3), which `libc` knows for glibc only.
+    fn dlinfo(handle: *mut c_void, request: c_int, info: *mut c_void) -> c_int;
+}
+
 /// Loads an image. Fails in static executables, which have no dynamic linker.
 pub(crate) fn open_library(path: &Path) -> Result<Library, Error> {
     use std::os::unix::ffi::OsStrExt;
@@ -70,8 +78,8 @@ pub(crate) fn open_library(path: &Path) -> Result<Library, Error> {
     let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
     let Some(handle) = NonNull::new(handle) else { return Err(last_error()) };
     let mut map: *mut LinkMap = std::ptr::null_mut();
-    // SAFETY: RTLD_DI_LINKMAP stores one pointer to where the third argument points.
-    let got = unsafe { libc::dlinfo(handle.as_ptr(), libc::RTLD_DI_LINKMAP, (&raw mut map).cast()) };
+    // SAFETY: this request stores one pointer to where the third argument points.
+    let got = unsafe { dlinfo(handle.as_ptr(), LINK_MAP, (&raw mut map).cast()) };
     if got != 0 || map.is_null() {
         let error = last_error();
         // SAFETY: the handle came from dlopen just now.

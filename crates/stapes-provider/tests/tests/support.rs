@@ -1,0 +1,59 @@
+//! What several tests need: saying that one is skipped, and what this machine has.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long anything is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Says that a test was skipped and why, past libtest's capture.
+pub(crate) fn skip(test: &str, reason: &str) {
+    writeln!(std::io::stderr(), "skip {test}: {reason}").expect("stderr is writable");
+}
+
+/// Whether all these programs and files exist; else says so for the test.
+pub(crate) fn have(test: &str, needs: &[&str]) -> bool {
+    let missing = needs.iter().find(|need| find_program(need).is_none());
+    if let Some(need) = missing {
+        skip(test, &format!("{need} is not here"));
+    }
+    missing.is_none()
+}
+
+/// A program in `$PATH`, or a file.
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .chain([PathBuf::from(name)])
+        .find(|p| p.exists())
+}
+
+/// Whether this is root; else says so for the test.
+pub(crate) fn root(test: &str) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let root = status.lines().any(|l| l.starts_with("Uid:") && l.split_whitespace().nth(2) == Some("0"));
+    if !root {
+        skip(test, "not root");
+    }
+    root
+}
+
+/// Waits until something is there, with an end.
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "{what} did not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The folder in which Cargo puts what it builds for this profile.
+pub(crate) fn build_folder() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.parent().and_then(Path::parent).unwrap().to_path_buf()
+}
