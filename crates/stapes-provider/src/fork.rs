@@ -53,9 +53,9 @@ impl<T> DerefMut for Guard<'_, T> {
     }
 }
 
-/// How many threads are changing something, or [`FORKING`].
-static CHANGES: AtomicU32 = AtomicU32::new(0);
-const FORKING: u32 = 1 << 31;
+/// How many threads are changing something, and, in steps of [`FORK`], how many are forking.
+static STATE: AtomicU32 = AtomicU32::new(0);
+const FORK: u32 = 1 << 20;
 
 /// How long a fork waits for changes, which take far less.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -71,11 +71,12 @@ impl Change {
             sys::at_fork(before, in_parent, in_child);
         }
         loop {
-            let changes = CHANGES.load(Ordering::Relaxed);
-            if changes & FORKING != 0 {
+            let state = STATE.load(Ordering::Relaxed);
+            if state >= FORK {
+                // Forks that wait go first, or they would wait for ever.
                 std::thread::sleep(PAUSE);
-            } else if CHANGES
-                .compare_exchange_weak(changes, changes + 1, Ordering::Acquire, Ordering::Relaxed)
+            } else if STATE
+                .compare_exchange_weak(state, state + 1, Ordering::Acquire, Ordering::Relaxed)
                 .is_ok()
             {
                 return Change;
@@ -86,26 +87,24 @@ impl Change {
 
 impl Drop for Change {
     fn drop(&mut self) {
-        CHANGES.fetch_sub(1, Ordering::Release);
+        STATE.fetch_sub(1, Ordering::Release);
     }
 }
 
 extern "C" fn before() {
+    STATE.fetch_add(FORK, Ordering::Relaxed);
     let until = Instant::now() + PATIENCE;
-    while CHANGES.compare_exchange(0, FORKING, Ordering::Acquire, Ordering::Relaxed).is_err() {
-        if Instant::now() >= until {
-            return;
-        }
+    while STATE.load(Ordering::Acquire) % FORK != 0 && Instant::now() < until {
         std::thread::sleep(PAUSE);
     }
 }
 
 extern "C" fn in_parent() {
-    // Changes that were not waited for go on counting.
-    let _ = CHANGES.compare_exchange(FORKING, 0, Ordering::Release, Ordering::Relaxed);
+    STATE.fetch_sub(FORK, Ordering::Release);
 }
 
 extern "C" fn in_child() {
     epoch::after_fork();
-    in_parent();
+    // Others that were forking at the same time are not in this process.
+    STATE.fetch_and(FORK - 1, Ordering::Release);
 }
