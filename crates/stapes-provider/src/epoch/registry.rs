@@ -142,11 +142,11 @@ mod tests {
 
     #[test]
     fn counters_of_ended_threads_are_used_again() {
-        for _ in 0..400 {
+        for _ in 0..1000 {
             std::thread::spawn(|| assert!(claim().is_some())).join().unwrap();
         }
-        // Other tests of this binary run at the same time and have threads of their own.
-        assert!(slots().count() < 200, "{} counters", slots().count());
+        // Other tests of this binary run at the same time and have threads of their own, a hundred at once.
+        assert!(slots().count() <= 512, "{} counters", slots().count());
     }
 
     #[test]

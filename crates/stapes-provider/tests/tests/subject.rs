@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, find_program};
 
 const ROLE: &str = "STAPES_PROVIDER_ROLE";
 const MARK: &str = "» ";
@@ -34,6 +34,12 @@ fn play() {
     act();
 }
 
+/// What runs this very program, where the machine cannot.
+fn emulator() -> Option<&'static str> {
+    const EMULATOR: &str = "qemu-aarch64-static";
+    (cfg!(target_arch = "aarch64") && find_program(EMULATOR).is_some()).then_some(EMULATOR)
+}
+
 /// A process that plays a role.
 pub(crate) struct Subject {
     child: Child,
@@ -49,8 +55,13 @@ impl Subject {
     /// Starts it by a command, such as `unshare`, to whose arguments the program's own are added.
     pub(crate) fn start_by(by: &[&str], role: &str) -> Subject {
         let own = std::env::current_exe().unwrap().to_str().unwrap().to_owned();
-        let line: Vec<&str> =
-            by.iter().copied().chain([own.as_str(), "subject::play", "--exact", "--nocapture"]).collect();
+        let emulator = emulator();
+        let line: Vec<&str> = by
+            .iter()
+            .copied()
+            .chain(emulator)
+            .chain([own.as_str(), "subject::play", "--exact", "--nocapture"])
+            .collect();
         let mut child = Command::new(line[0])
             .args(&line[1..])
             .env(ROLE, role)
