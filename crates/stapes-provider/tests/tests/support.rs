@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 /// How long anything is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Says that a test was skipped and why, past libtest's capture.
+/// Says that a test was skipped and why, past libtest's capture. What emulated programs cannot do has names of its own.
 pub(crate) fn skip(test: &str, reason: &str) {
-    writeln!(std::io::stderr(), "skip {test}: {reason}").expect("stderr is writable");
+    let machine = if cfg!(target_arch = "x86_64") { "" } else { " (emulated)" };
+    writeln!(std::io::stderr(), "skip {test}{machine}: {reason}").expect("stderr is writable");
 }
 
 /// Whether all these programs and files exist; else says so for the test.
