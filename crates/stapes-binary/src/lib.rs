@@ -6,6 +6,7 @@
 //! [`validate`](mod@validate) judges the whole.
 //! Beside them: [`memory`] knows which addresses hold code, [`symbols`] finds functions and variables,
 //! [`site`] looks at the code of a site,
+//! [`go`] reads the tables of Go programs,
 //! [`address`] names the address spaces and [`glob`] matches bpftrace's wildcards.
 
 #![forbid(unsafe_code)]
@@ -14,6 +15,7 @@ pub mod address;
 pub mod argument;
 pub mod elf;
 pub mod glob;
+pub mod go;
 pub mod memory;
 pub mod metadata;
 pub mod note;

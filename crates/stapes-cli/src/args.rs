@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{demo, doctor, explain, info, list, run, trace, validate};
+use crate::command::{demo, doctor, explain, go, info, list, run, trace, validate};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Validate(validate::ValidateArgs),
     /// Show what a script compiles to
     Explain(explain::ExplainArgs),
+    /// Look into Go programs: functions, where to probe them, versions
+    Go(go::GoArgs),
     /// Trace a small built-in workload for some seconds
     Demo(demo::DemoArgs),
     /// Say what this kernel and these privileges allow

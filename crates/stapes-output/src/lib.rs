@@ -6,7 +6,7 @@
 //! The layouts are those of bpftrace's newest release; where they differ from release to release, the newest counts.
 //!
 //! [`listing`] prints probes, [`info`] everything about one, [`definitions`] the words of other tools for them, and
-//! [`findings`] what is wrong with them.
+//! [`findings`] what is wrong with them; [`go`] prints what is known of Go programs.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +14,7 @@ mod command;
 pub mod definitions;
 pub mod findings;
 pub mod format;
+pub mod go;
 pub mod histogram;
 pub mod info;
 mod json;

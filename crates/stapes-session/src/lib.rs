@@ -7,6 +7,7 @@ pub mod clock;
 pub mod discovery;
 pub mod doctor;
 pub mod events;
+pub mod go;
 pub mod plan;
 pub mod process;
 pub mod run;

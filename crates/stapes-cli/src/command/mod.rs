@@ -4,6 +4,7 @@ pub(crate) mod demo;
 mod diagnostics;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod go;
 pub(crate) mod info;
 pub(crate) mod list;
 mod manual;
@@ -25,6 +26,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Info(args)) => info::info(args),
         Some(Command::Validate(args)) => validate::validate(args),
         Some(Command::Explain(args)) => explain::explain(args),
+        Some(Command::Go(args)) => go::go(args),
         Some(Command::Demo(args)) => demo::demo(args),
         Some(Command::Doctor(args)) => doctor::doctor(args),
         Some(Command::Completions { shell }) => manual::completions(shell),
