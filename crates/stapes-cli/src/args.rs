@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{demo, doctor, explain, go, info, list, run, trace, validate};
+use crate::command::{demo, doctor, explain, generate, go, info, list, run, trace, validate};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,6 +55,15 @@ pub(crate) enum Command {
     Demo(demo::DemoArgs),
     /// Say what this kernel and these privileges allow
     Doctor(doctor::DoctorArgs),
+    /// Turn declarations of probes into a C header, an object, Rust or a table
+    Gen(generate::GenerateArgs),
+    /// Make probes by the command line of DTrace: -h or -G, -s FILE.d
+    #[command(disable_help_flag = true)]
+    Dtrace {
+        /// As for dtrace
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
+    },
     /// Print a shell's completion script
     Completions {
         /// The shell

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 when it worked, 1 when it did not (a script's mistake, no such probe, no permission, findings of
 //! `validate`), 2 when the command line itself is wrong.
+//! Under the name `dtrace` it is `stapes dtrace`.
 //! A reader that goes away (`stapes list … | head`) is not a failure: a broken pipe exits 0.
 
 #![forbid(unsafe_code)]
@@ -10,12 +11,19 @@ mod args;
 mod command;
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 fn main() -> ExitCode {
-    match command::run(args::Args::parse()) {
+    let mut words = std::env::args_os();
+    let name = words.next().map(PathBuf::from).unwrap_or_default();
+    let outcome = match name.file_name() {
+        Some(name) if name == "dtrace" => command::dtrace::dtrace(words),
+        _ => command::run(args::Args::parse()),
+    };
+    match outcome {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

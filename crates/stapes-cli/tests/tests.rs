@@ -5,6 +5,7 @@
 mod cases {
     mod definitions;
     mod findings;
+    mod generate;
     mod guides;
     mod list;
     mod one_liners;

@@ -260,7 +260,10 @@ impl<'a> Parser<'a> {
                     tagged = true;
                 }
                 TokenKind::Word(word)
-                    if stars == 0 && !tagged && (plain.is_empty() || joins(&plain, word)) =>
+                    if stars == 0
+                        && !tagged
+                        && name.is_empty()
+                        && (plain.is_empty() || joins(&plain, word)) =>
                 {
                     words.push(word);
                     plain.push(word);

@@ -71,7 +71,7 @@ pub(crate) fn tokens(source: &str, language: Language) -> Result<Vec<Token>, Err
         lexer.skip_space()?;
         let (line, column) = (lexer.line, lexer.column);
         let kind = lexer.token()?;
-        let documentation = std::mem::take(&mut lexer.documentation);
+        let documentation = std::mem::take(&mut lexer.documentation).trim_end().to_owned();
         let end = kind == TokenKind::End;
         tokens.push(Token { kind, line, column, documentation });
         if end {
@@ -160,8 +160,16 @@ impl<'a> Lexer<'a> {
     fn token(&mut self) -> Result<TokenKind, Error> {
         let Some(first) = self.peek() else { return Ok(TokenKind::End) };
         let is_word = |c: char| c == '_' || c == '$' || c.is_alphanumeric();
-        if first == '#' && self.language == Language::D && self.column_is_first() {
-            return Ok(TokenKind::Directive(self.directive()));
+        // Anywhere but at the beginning of a line, `#` is not D.
+        if first == '#' && self.language == Language::D {
+            let directive = self.directive();
+            // `# 12 "file.d"` is the preprocessor's way to say that line 12 comes next.
+            if let Some(number) =
+                directive.split_whitespace().next().and_then(|word| word.parse::<usize>().ok())
+            {
+                self.line = number.saturating_sub(1);
+            }
+            return Ok(TokenKind::Directive(directive));
         }
         if first.is_ascii_digit() {
             return Ok(TokenKind::Number(self.take_while(is_word).to_owned()));
@@ -183,12 +191,6 @@ impl<'a> Lexer<'a> {
         }
         self.take(first.len_utf8());
         Ok(TokenKind::Sign(first))
-    }
-
-    /// Whether nothing but space stands before on this line: true for the first token of a line.
-    fn column_is_first(&self) -> bool {
-        // Directives may be indented; anything else before `#` is not D, so that the column says enough.
-        self.column == 1 || self.rest.starts_with('#')
     }
 
     /// A directive with its continuation lines.

@@ -167,3 +167,20 @@ fn c() {
         expected,
     );
 }
+
+#[test]
+fn c_with_a_generated_header() {
+    let Some(stapes) = stapes() else {
+        return skip("c_with_a_generated_header", "the command is built when the whole workspace is tested");
+    };
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated");
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut command = Command::new(stapes);
+    command.arg("gen").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("store.d"));
+    let output = command.args(["--header", "-o"]).arg(folder.join("store_probes.h")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let Some(program) = compile("store.c", &[&folder]) else { return };
+    let mut expected = expect(|id| format!("received {id} {} {}", item(id), pieces(id)));
+    expected.extend(expect(|id| format!("shipped {id} {}", price(id))));
+    check("c_with_a_generated_header", &program, STORE, expected);
+}

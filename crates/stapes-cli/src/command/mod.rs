@@ -3,7 +3,9 @@
 pub(crate) mod demo;
 mod diagnostics;
 pub(crate) mod doctor;
+pub(crate) mod dtrace;
 pub(crate) mod explain;
+pub(crate) mod generate;
 pub(crate) mod go;
 pub(crate) mod info;
 pub(crate) mod list;
@@ -29,6 +31,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Go(args)) => go::go(args),
         Some(Command::Demo(args)) => demo::demo(args),
         Some(Command::Doctor(args)) => doctor::doctor(args),
+        Some(Command::Gen(args)) => generate::generate(args),
+        Some(Command::Dtrace { words }) => dtrace::dtrace(words),
         Some(Command::Completions { shell }) => manual::completions(shell),
         Some(Command::Man { dir }) => manual::man(dir),
     }
