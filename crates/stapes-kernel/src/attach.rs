@@ -19,8 +19,14 @@
 //! 1. groups attachments into jobs,
 //! 2. chooses the byte to probe where a site has several nops, and makes sure that no 5-byte nop becomes a
 //!    call (`nops.rs`),
-//! 3. opens the links, in parallel,
+//! 3. opens the links, in parallel, those of one site in order,
 //! 4. looks whether the semaphores of the given processes are up, and raises them if not (`semaphores.rs`).
+//!
+//! # Order
+//! Several blocks of a script may be for the same probe, and run in the order of the script: one may read
+//! what the one before it wrote. The kernel runs the programs of a site in the opposite order to that in
+//! which they were attached (`consumer_add` in kernel/events/uprobes.c puts the new one in front). So jobs
+//! that share a site are attached one after the other, the last block first ([`waves`]); all others at once.
 //!
 //! # Perf events
 //! Below Linux 6.6, or when asked, each site has a perf event of its own. It is the same uprobe underneath.
@@ -36,7 +42,8 @@
 //! - A hit on its way while we detach: the kernel waits for it before the descriptor's closing returns. So
 //!   after [`Loaded::detach`] no program runs any more, and what is in the ring and the maps is final.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -153,13 +160,20 @@ impl Loaded {
         };
         process::allow_descriptors(2 * self.links.len() + descriptors);
         let programs = &self.programs;
-        let outcomes = match self.method {
+        let outcomes: Vec<_> = match self.method {
             Method::PerfEvent => {
                 let event = self.features.uprobe_event()?;
-                let jobs = jobs.into_iter().flat_map(|job| split(&job, 1)).collect();
-                parallel::map(jobs, |job| attach_event(programs[job.program].as_fd(), job, event))
+                waves(jobs.into_iter().flat_map(|job| split(&job, 1)).collect())
+                    .into_iter()
+                    .flat_map(|wave| {
+                        parallel::map(wave, |job| attach_event(programs[job.program].as_fd(), job, event))
+                    })
+                    .collect()
             }
-            _ => parallel::map(jobs, |job| attach_multi(programs[job.program].as_fd(), job)),
+            _ => waves(jobs)
+                .into_iter()
+                .flat_map(|wave| parallel::map(wave, |job| attach_multi(programs[job.program].as_fd(), job)))
+                .collect(),
         };
         if self.method == Method::PerfEvent && outcomes.len() > MANY_EVENTS {
             report.warnings.push(format!(
@@ -239,6 +253,29 @@ impl Loaded {
         }
         Ok(jobs)
     }
+}
+
+/// Jobs that can be attached at the same time: each wave when the one before it is attached.
+///
+/// Of jobs with a site in common, the one whose program is later in the object comes in an earlier wave.
+fn waves(mut jobs: Vec<Job>) -> Vec<Vec<Job>> {
+    jobs.sort_by_key(|job| Reverse(job.program));
+    let mut waves: Vec<Vec<Job>> = Vec::new();
+    // By file and offset, the last job there: its program and its wave. Processes make no difference, as a job
+    // for all processes is also for each.
+    let mut files = HashMap::<String, HashMap<u64, (usize, usize)>>::new();
+    for job in jobs {
+        let last = files.entry(job.image.path.clone()).or_default();
+        let behind = |(program, wave): &(usize, usize)| wave + usize::from(*program != job.program);
+        let offsets = &job.sites.offsets;
+        let wave = offsets.iter().filter_map(|offset| last.get(offset).map(behind)).max().unwrap_or(0);
+        last.extend(offsets.iter().map(|offset| (*offset, (job.program, wave))));
+        if waves.len() <= wave {
+            waves.push(Vec::new());
+        }
+        waves[wave].push(job);
+    }
+    waves
 }
 
 impl Drop for Loaded {
@@ -367,5 +404,44 @@ fn failure(job: &Job, call: &'static str, error: &io::Error) -> AttachFailure {
         pid: Some(job.pid).filter(|pid| *pid != 0),
         offsets: job.sites.offsets.clone(),
         error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(program: usize, path: &str, pid: u32, offsets: &[u64]) -> Job {
+        let image = Image { name: path.into(), path: path.into(), pids: Vec::new() };
+        let sites = Sites { offsets: offsets.to_vec(), ..Sites::default() };
+        Job { program, image, pid, ret: false, sites }
+    }
+
+    fn programs(jobs: Vec<Job>) -> Vec<Vec<usize>> {
+        waves(jobs).into_iter().map(|wave| wave.into_iter().map(|job| job.program).collect()).collect()
+    }
+
+    #[test]
+    fn programs_without_a_site_in_common_are_attached_at_once() {
+        assert_eq!(
+            programs(vec![job(0, "a", 0, &[1]), job(1, "a", 0, &[2]), job(2, "b", 0, &[1])]),
+            [[2, 1, 0]]
+        );
+    }
+
+    #[test]
+    fn one_program_for_several_processes_is_attached_at_once() {
+        assert_eq!(programs(vec![job(0, "a", 5, &[1]), job(0, "a", 6, &[1])]), [[0, 0]]);
+    }
+
+    #[test]
+    fn the_last_program_of_a_site_is_attached_first() {
+        let jobs = vec![
+            job(0, "a", 0, &[1, 2]),
+            job(1, "a", 7, &[2, 3]),
+            job(2, "a", 0, &[3]),
+            job(3, "b", 0, &[1]),
+        ];
+        assert_eq!(programs(jobs), [vec![3, 2], vec![1], vec![0]]);
     }
 }

@@ -84,12 +84,12 @@ fn linear_bounds(index: u32, min: i64, max: i64, step: i64) -> (Option<i128>, Op
 fn label(aggregate: Aggregate, bucket: &Bucket) -> String {
     let number = |n: i128| match aggregate {
         Aggregate::Hist { bits } => power_label(n, bits),
-        _ => linear_label(n),
+        // Units only where every bound has one.
+        Aggregate::Lhist { step, .. } if step % 1024 == 0 => linear_label(n),
+        _ => n.to_string(),
     };
     match (bucket.min, bucket.end) {
-        (Some(min), Some(end)) if end == min + 1 && matches!(aggregate, Aggregate::Hist { .. }) => {
-            format!("[{min}]")
-        }
+        (Some(min), Some(end)) if end == min + 1 => format!("[{min}]"),
         (Some(min), Some(end)) => format!("[{}, {})", number(min), number(end)),
         (None, Some(end)) => format!("(..., {})", number(end)),
         (Some(min), None) => format!("[{}, ...)", number(min)),
@@ -206,6 +206,9 @@ mod tests {
         assert_eq!(labels(&lhist(0, 4_000_000, 1_000_000, &[1])), ["[0, 1000000)"]);
         assert_eq!(labels(&lhist(0, 4 << 20, 1 << 20, &[4])), ["[3M, 4M)"]);
         assert_eq!(labels(&lhist(1, 100, 10, &[1])), ["[1, 11)"]);
+        // As bpftrace 0.27: single numbers by themselves, and units only where the steps have one.
+        assert_eq!(labels(&lhist(0, 10, 1, &[6])), ["[5]"]);
+        assert_eq!(labels(&lhist(0, 4096, 512, &[2, 3])), ["[512, 1024)", "[1024, 1536)"]);
     }
 
     #[test]

@@ -125,6 +125,28 @@ impl Body<'_, '_> {
         }
     }
 
+    /// Whether all sites have the value as a signed integer of at most 4 bytes, as far as they say.
+    pub(super) fn is_small_signed(&self, column: &Column) -> bool {
+        let Some(index) = self.surroundings.columns.iter().position(|used| used == column) else {
+            return false;
+        };
+        let mut said = false;
+        let fits = self.surroundings.variants.iter().all(|variant| match variant.places.get(index) {
+            Some(Place::Register { bytes: 1..=4, signed: true, .. }) => {
+                said = true;
+                true
+            }
+            Some(Place::Memory(memory)) if memory.bytes <= 4 && memory.signed => {
+                said = true;
+                true
+            }
+            // The value is all that is known of a constant.
+            Some(Place::Constant(value)) => i32::try_from(*value).is_ok(),
+            _ => false,
+        });
+        fits && said
+    }
+
     fn read_column(&mut self, column: usize) -> Value {
         let variants = &self.surroundings.variants;
         let places = runs(variants.iter().map(|v| v.places.get(column).cloned().unwrap_or(Place::Missing)));

@@ -5,17 +5,19 @@
 //! A record with strings is built in memory first, because its size is known only then: the strings are read right
 //! behind each other, so that it takes no more of the ring than it needs.
 
+use std::borrow::Cow;
+
 use stapes_bpf::{Event, EventKind, LossCause, Type};
 
 use super::MAX_RECORD;
-use super::body::Body;
+use super::body::{Body, Column};
 use super::builder::{at, number, plus};
 use super::expression::{has_effect, shape};
 use crate::ast::Span;
 use crate::check::types::is_scalar;
 use crate::diagnostics::semantic as diag;
 use crate::ir::{Address, Argument, BinaryOp, CompareOp, Helper, Inst, Value, Width};
-use crate::tree::{Expr, ExprKind};
+use crate::tree::{Builtin, Expr, ExprKind};
 
 /// A value that goes into the fixed part.
 enum Field {
@@ -33,6 +35,7 @@ fn is_tail(ty: &Type) -> bool {
 impl Body<'_, '_> {
     /// Sends a record.
     pub(super) fn emit(&mut self, kind: &EventKind, fields: &[Expr], span: Span) {
+        let fields = &self.as_declared(kind, fields)[..];
         let event = Event { kind: kind.clone(), fields: fields.iter().map(|f| f.ty.clone()).collect() };
         let (offsets, fixed) = event.layout();
         let tails: u32 = fields.iter().map(|f| &f.ty).filter(|ty| is_tail(ty)).map(tail_room).sum();
@@ -46,6 +49,23 @@ impl Body<'_, '_> {
         } else {
             self.emit_reserved(index, fields, &offsets, fixed);
         }
+    }
+
+    /// The values of a format, where an argument that the probe declares as a small signed integer keeps its size:
+    /// `%x` of -1 is then `ffffffff`, as C and bpftrace print an `int`.
+    fn as_declared<'f>(&self, kind: &EventKind, fields: &'f [Expr]) -> Cow<'f, [Expr]> {
+        let mut fields = Cow::Borrowed(fields);
+        if !matches!(kind, EventKind::Printf { .. }) {
+            return fields;
+        }
+        for index in 0..fields.len() {
+            if let ExprKind::Builtin(Builtin::Argument(number)) = fields[index].kind
+                && self.is_small_signed(&Column::Argument(number))
+            {
+                fields.to_mut()[index].ty = Type::Int { size: 4, signed: true };
+            }
+        }
+        fields
     }
 
     fn emit_reserved(&mut self, index: u32, fields: &[Expr], offsets: &[u32], size: u32) {
