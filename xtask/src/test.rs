@@ -106,7 +106,12 @@ fn aarch64(_: &TestArgs, skips: &mut Skips) -> anyhow::Result<()> {
     }
     watched(&mut test, skips)?;
     // Most tests of the reader of files stand beside the crate, not in it.
-    watched(&mut cargo(&["test", "--target", TARGET, "--package", "stapes-binary", "--test", "tests"]), skips)
+    watched(
+        &mut cargo(&["test", "--target", TARGET, "--package", "stapes-binary", "--test", "tests"]),
+        skips,
+    )?;
+    // What makes code and runs it does so here, too; tracers cannot see emulated programs.
+    watched(&mut cargo(&["test", "--target", TARGET, "--package", "stapes-provider", "--tests"]), skips)
 }
 
 fn static_command(_: &TestArgs, _: &mut Skips) -> anyhow::Result<()> {
