@@ -10,6 +10,7 @@ mod command;
 mod dist;
 mod fuzz;
 mod packages;
+mod races;
 mod skips;
 mod test;
 

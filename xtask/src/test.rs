@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 
 use crate::command::{self, cargo, exists, root, show};
 use crate::skips::Skips;
-use crate::{dist, fuzz, packages};
+use crate::{dist, fuzz, packages, races};
 
 /// Arguments of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -50,6 +50,7 @@ fn run_stages(args: &TestArgs, skips: &mut Skips) -> anyhow::Result<()> {
         }),
         ("aarch64", aarch64),
         ("static command", static_command),
+        ("races", |_, skips| races::look_for_races(skips)),
         ("benches, small", |_, skips| crate::bench::small(skips)),
         ("fuzz", fuzz_briefly),
     ];

@@ -23,7 +23,8 @@ impl Reader {
         if turn % 2 == 1 {
             return false;
         }
-        self.turn.store(turn.wrapping_add(1), Ordering::Relaxed);
+        // Whoever sees this turn but not the end of the one before must also see what was done in that.
+        self.turn.store(turn.wrapping_add(1), Ordering::Release);
         if light {
             std::sync::atomic::compiler_fence(Ordering::SeqCst);
         } else {
