@@ -4,6 +4,8 @@
 
 #[path = "tests/described.rs"]
 mod described;
+#[path = "tests/header.rs"]
+mod header;
 #[path = "tests/instructions.rs"]
 mod instructions;
 #[path = "tests/matrix.rs"]
