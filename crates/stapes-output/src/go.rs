@@ -1,6 +1,6 @@
 //! `stapes go`: what is known of Go programs.
 //!
-//! [`functions`] prints one line a function, [`verbose`] everything about each, [`json`] the same as one object a line:
+//! [`functions`] prints one line a function, [`verbose`] everything about each, [`json()`] the same as one object a line:
 //! ```json
 //! {"name":"main.work","address":4800000,"size":212,"file_offset":605696,"assembly":false,"line":12,
 //!  "start":{"address":4800006,"file_offset":605702,"cost":"emulated","behind_stack_check":true,"repeats":false},

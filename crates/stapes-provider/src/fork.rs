@@ -94,7 +94,7 @@ impl Drop for Change {
 extern "C" fn before() {
     STATE.fetch_add(FORK, Ordering::Relaxed);
     let until = Instant::now() + PATIENCE;
-    while STATE.load(Ordering::Acquire) % FORK != 0 && Instant::now() < until {
+    while !STATE.load(Ordering::Acquire).is_multiple_of(FORK) && Instant::now() < until {
         std::thread::sleep(PAUSE);
     }
 }
