@@ -46,7 +46,7 @@ fn run_stages(args: &TestArgs, skips: &mut Skips) -> anyhow::Result<()> {
         ("tests", tests),
         ("documentation", |_, _| {
             let mut doc = cargo(&["doc", "--quiet", "--workspace", "--no-deps"]);
-            command::run(doc.env("RUSTDOCFLAGS", "-Dwarnings"))
+            command::run(doc.env("RUSTDOCFLAGS", "-Dwarnings -Arustdoc::private_intra_doc_links"))
         }),
         ("aarch64", aarch64),
         ("static command", static_command),
