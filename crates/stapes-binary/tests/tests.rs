@@ -13,6 +13,12 @@ mod arguments;
 mod build;
 #[path = "tests/compiled.rs"]
 mod compiled;
+#[path = "tests/go.rs"]
+mod go;
+#[path = "tests/go_hostile.rs"]
+mod go_hostile;
+#[path = "tests/go_programs.rs"]
+mod go_programs;
 #[path = "tests/hostile.rs"]
 mod hostile;
 #[path = "tests/notes.rs"]

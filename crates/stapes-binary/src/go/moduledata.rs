@@ -160,7 +160,7 @@ impl Tables {
                 Some(magic) if MAGICS.contains(&magic) => {
                     match Tables::at(image, start, &bytes, Found::Section) {
                         Ok(Some(tables)) => return Ok(Search::Found(Box::new(tables))),
-                        Ok(None) => why_not = why_not.or(Some(damaged(start, "it has no moduledata"))),
+                        Ok(None) => why_not = why_not.or(Some(without_moduledata(start))),
                         Err(error) => why_not = Some(error),
                     }
                 }
@@ -221,7 +221,7 @@ impl Tables {
         for (address, bytes) in candidates {
             match Tables::at(image, address, &bytes, Found::Search) {
                 Ok(Some(tables)) => return Ok(Some(Ok(tables))),
-                Ok(None) => {}
+                Ok(None) => why_not = why_not.or(Some(Err(without_moduledata(address)))),
                 Err(GoError::Read(error)) => return Err(error.into()),
                 Err(error) => why_not = why_not.or(Some(Err(error))),
             }
@@ -243,13 +243,9 @@ impl Tables {
                 Err(error) => return Err(error),
             }
         }
-        match image.available(start) <= header.function_table {
-            true => {
-                let address = Vaddr(start.0.wrapping_add(image.available(start)));
-                Err(GoError::Truncated { table: "pclntab", address })
-            }
-            false => Ok(None),
-        }
+        // Not there, or not there any more?
+        image.bytes(Vaddr(start.0.wrapping_add(header.function_table)), 8 * header.functions, "pclntab")?;
+        Ok(None)
     }
 
     /// Reads moduledata and compares it with the pclntab.
@@ -394,6 +390,10 @@ fn has_old(image: &Image<'_>, segment: &Segment, magic: u32) -> Result<bool, GoE
         !found
     })?;
     Ok(found)
+}
+
+fn without_moduledata(address: Vaddr) -> GoError {
+    damaged(address, "no moduledata agrees with it")
 }
 
 fn damaged(address: Vaddr, reason: &'static str) -> GoError {
