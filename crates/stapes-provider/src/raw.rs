@@ -97,9 +97,11 @@ impl RawImage {
     }
 }
 
-/// The name by which the dynamic linker opens the file.
+/// The name by which the dynamic linker opens the file, and debuggers after it: in `/proc/self` they would find their
+/// own descriptors, and may read from one of those for ever.
 fn path_of(written: &Written) -> PathBuf {
-    let by_descriptor = || PathBuf::from(format!("/proc/self/fd/{}", written.file.as_raw_fd()));
+    let by_descriptor =
+        || PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), written.file.as_raw_fd()));
     written.path.clone().unwrap_or_else(by_descriptor)
 }
 

@@ -58,3 +58,17 @@ pub(crate) fn build_folder() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.parent().and_then(Path::parent).unwrap().to_path_buf()
 }
+
+/// Has Cargo build a crate for the profile of this test, where building the test does not.
+#[allow(dead_code, reason = "only the tests of the C interfaces need it")]
+pub(crate) fn build(package: &str) {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = std::process::Command::new(cargo);
+    build.args(["build", "--quiet", "--package", package, "--target-dir"]);
+    build.arg(build_folder().parent().unwrap());
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    let output = build.output().unwrap();
+    assert!(output.status.success(), "{package}: {}", String::from_utf8_lossy(&output.stderr));
+}
