@@ -16,7 +16,8 @@
 
    x86-64 and aarch64; gcc from 6, clang from 13; C99, C11, C++11 and later, also without GNU extensions (-std=c11).
    The assembler has to know SHF_LINK_ORDER and SHF_GNU_RETAIN: binutils 2.36, or clang's own.
-   With an older one define STAPES_OLD_ASSEMBLER; then linkers that collect unused functions leave notes of these behind.
+   With an older one, or the linker gold, define STAPES_OLD_ASSEMBLER; then linkers that collect unused functions leave notes
+   of these behind.
    Elsewhere, and where STAPES_DISABLE is defined, nothing is emitted and the arguments are not evaluated, only checked.
 
    Where STAPES_COMPATIBLE_NAMES is defined, so are the macros of other headers; see the end of this file.

@@ -20,6 +20,10 @@ struct Counter {
     }
 };
 
+// The compiler cannot know what is read here, nor leave out what is written: it makes no copies of functions for their use.
+volatile int one = 1;
+volatile double kept;
+
 int variable = 6;
 int &reference = variable;
 
@@ -29,8 +33,8 @@ void cplusplus() {
     STAPES_PROBE(header, kinds, Wide::LOW, U'\u00df', u'y', true, nullptr, reference);
     Counter counter{2};
     counter.add(3);
-    inlined(4);
-    second(5);
-    templated(7);
-    templated(-0.5);
+    kept = inlined(4 * one);
+    kept = second(5 * one);
+    kept = templated(7 * one);
+    kept = templated(-0.5 * one);
 }

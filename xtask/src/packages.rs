@@ -27,6 +27,16 @@ const PACKAGES: &[Package] = &[
     Package { name: "gdb", brings: "gdb", why: "the peer gdb" },
     Package { name: "bpftrace", brings: "bpftrace", why: "the peer bpftrace" },
     Package { name: "bpfcc-tools", brings: "tplist-bpfcc", why: "the peer tplist" },
+    Package {
+        name: "gcc-aarch64-linux-gnu",
+        brings: "aarch64-linux-gnu-gcc",
+        why: "compiles the C header's programs for aarch64",
+    },
+    Package {
+        name: "libc6-dev-arm64-cross",
+        brings: "/usr/aarch64-linux-gnu/lib/libc.a",
+        why: "links the C header's programs for aarch64",
+    },
     Package { name: "qemu-user-static", brings: "qemu-aarch64-static", why: "runs the aarch64 tests" },
     Package {
         name: "openjdk-17-jdk-headless",
