@@ -12,9 +12,10 @@ use stapes_session::go as session;
 
 const EXAMPLES: &str = "\
 Examples:
-  stapes go info ./server                              version, build, where its tables are
-  stapes go functions ./server                         every function
-  stapes go functions -v ./server 'net/http.(*conn).*' with the places to probe, arguments and inlining
+  stapes go info ./server                 version, build, where its tables are
+  stapes go functions ./server            every function
+  stapes go functions -v ./server 'net/http.(*conn).*'
+                                          places to probe, arguments, inlining
   stapes go functions --json ./server main.main";
 
 /// Arguments of `stapes go`.
