@@ -2,7 +2,7 @@
 //!
 //! `matrix check` exits 0 if somebody listens to all probes.
 //! `matrix fire` fires each site once.
-//! `matrix wait` fires once all probes are listened to, or gives up after a minute.
+//! `matrix wait` waits for a line, and fires if somebody listens to all probes.
 
 #![forbid(unsafe_code)]
 
@@ -11,12 +11,10 @@ fn main() {
         Some("check") => std::process::exit(if matrix_library::all_enabled() { 0 } else { 1 }),
         Some("fire") => matrix_library::fire(),
         Some("wait") => {
-            let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
-            while !matrix_library::all_enabled() {
-                if std::time::Instant::now() > end {
-                    std::process::exit(1);
-                }
-                std::thread::sleep(std::time::Duration::from_millis(5));
+            let mut line = String::new();
+            let _ = std::io::stdin().read_line(&mut line);
+            if !matrix_library::all_enabled() {
+                std::process::exit(1);
             }
             matrix_library::fire();
         }

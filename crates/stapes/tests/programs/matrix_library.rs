@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 #[inline(never)]
 pub fn integers(a: i8, b: u16, c: i32, d: u64) {
@@ -71,6 +71,7 @@ pub fn all_enabled() -> bool {
         && stapes::enabled!(matrix, many)
         && stapes::enabled!(matrix, shared)
         && stapes::enabled!(matrix, generic)
+        && stapes::enabled!(matrix, last)
 }
 
 /// Fires each site once.
@@ -79,11 +80,14 @@ pub fn fire() {
     use std::hint::black_box;
     integers(black_box(-5), black_box(65_535), black_box(-70_000), black_box(1 << 40));
     floats(black_box(1.5), black_box(-0.25), black_box(true), black_box('ß'));
-    texts(black_box("zwölf"), black_box(&b"\x01\x02\x03"[..]), black_box(c"c text"));
-    options(black_box(Some(7)), black_box(None), black_box(Some("maybe")));
+    // On the heap: not every tracer faults pages of the file in.
+    let (text, bytes, c_text) = (String::from("zwölf"), vec![1, 2, 3], CString::from(c"c text"));
+    texts(black_box(&text), black_box(&bytes), black_box(&c_text));
+    options(black_box(Some(7)), black_box(None), black_box(Some(&String::from("maybe"))));
     many(black_box(20));
     shared(black_box(1));
     shared(black_box(2));
     generic(black_box(3_u8));
     generic(black_box(-4_i64));
+    stapes::probe!(matrix, last);
 }

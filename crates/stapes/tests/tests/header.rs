@@ -6,7 +6,7 @@ use std::process::Command;
 use stapes_binary::{Meaning, notes};
 
 use crate::toolchain::{folder, has, is_root, output, run, skip, source};
-use crate::tracers::{self, Tracer, wait_until};
+use crate::tracers::{self, Tracer};
 
 /// Probes of the program and the sizes of their arguments, by the types in the source.
 const SIZES: [(&str, &str); 10] = [
@@ -78,11 +78,8 @@ fn check_values(program: &Path) {
         at("lazy", r#"printf("lazy %d\n", arg0)"#),
     ]
     .concat();
-    let mut tracer = Tracer::bpftrace(&script, None);
-    wait_until("attached before exec", || {
-        assert_eq!(tracer.failure(), None);
-        Command::new(program).arg("check").status().unwrap().success()
-    });
+    let mut tracer = Tracer::bpftrace(&script);
+    tracer.wait_until_attached(|| Command::new(program).arg("check").status().unwrap().success());
     run(program, [""; 0]);
     let expected = [
         "integers -5 65535 -70000 1099511627776 -1 1".to_owned(),

@@ -9,15 +9,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::toolchain::{
-    ARM, Build, GNU, MUSL, folder, has, has_target, has_toolchain, is_root, run, skip, source,
+    ARM, Build, GNU, MUSL, folder, has, has_target, has_toolchain, is_root, run, skip, source, stapes_command,
 };
-use crate::tracers::{self, Tracer, wait_until};
+use crate::tracers::{self, Tracer};
 
 /// Sites per probe. `generic` has one for each of two types, `shared` one for each of two callers.
-const SITES: [(&str, usize); 7] = [
+const SITES: [(&str, usize); 8] = [
     ("floats", 1),
     ("generic", 2),
     ("integers", 1),
+    ("last", 1),
     ("many", 1),
     ("options", 1),
     ("shared", 2),
@@ -25,7 +26,7 @@ const SITES: [(&str, usize); 7] = [
 ];
 
 /// Sizes and signs of the arguments, by the types in the source.
-const SIZES: [(&str, &[&str]); 8] = [
+const SIZES: [(&str, &[&str]); 9] = [
     ("floats", &["4 8 1 4"]),
     ("generic", &["1", "-8"]),
     ("integers", &["-1 2 -4 8"]),
@@ -33,6 +34,7 @@ const SIZES: [(&str, &[&str]); 8] = [
     ("options", &["4 1 -8 1 8 8"]),
     ("shared", &["4"]),
     ("texts", &["8 8 8 8 8 8"]),
+    ("last", &[""]),
     ("dead", &["4"]),
 ];
 
@@ -49,6 +51,7 @@ fn expected() -> Vec<String> {
         "shared 2".to_owned(),
         "generic 3".to_owned(),
         "generic -4".to_owned(),
+        "last".to_owned(),
     ];
     lines.sort();
     lines
@@ -68,6 +71,8 @@ fn script(file: &Path) -> String {
         at("many", r#"printf("many %d %d %d %d %d %d\n", arg0, arg1, arg2, arg3, arg4, arg5)"#),
         at("shared", r#"printf("shared %d\n", arg0)"#),
         at("generic", r#"printf("generic %d\n", arg0)"#),
+        // bpftrace attaches one after the other: where somebody listens to this, all are attached.
+        at("last", r#"printf("last\n")"#),
     ]
     .concat()
 }
@@ -195,6 +200,10 @@ fn check_tools(file: &Path) {
         let names: BTreeSet<String> = notes.iter().map(|note| note.name.clone()).collect();
         assert_eq!(tracers::bpftrace_probes(file, "matrix"), names, "{}", file.display());
     }
+    if let Some(command) = stapes_command() {
+        let names: BTreeSet<String> = notes.iter().map(|note| note.name.clone()).collect();
+        assert_eq!(tracers::stapes_probes(&command, file, "matrix"), names, "{}", file.display());
+    }
 }
 
 /// gdb reads the right values at a site. It runs the program, and raises the semaphores by itself.
@@ -213,19 +222,29 @@ fn check_gdb(program: &Path) {
 /// A tracer sees what fires in a program that is executed after it attached, and in one that was running before.
 /// `fired` is the file that has the sites: the program, or a library of it.
 fn check_values(program: &Path, fired: &Path) {
-    if !has("bpftrace") || !is_root() {
-        return skip("matrix (bpftrace)", "needs bpftrace and root");
+    if !is_root() {
+        return skip("matrix (values)", "tracing needs root");
     }
-    let mut running = Command::new(program).arg("wait").stdin(Stdio::null()).spawn().unwrap();
-    let mut tracer = Tracer::bpftrace(&script(fired), None);
-    wait_until("attached before exec", || {
-        assert_eq!(tracer.failure(), None);
-        Command::new(program).arg("check").status().unwrap().success()
-    });
+    if has("bpftrace") {
+        check_values_by("bpftrace", Tracer::bpftrace(&script(fired)), program);
+    } else {
+        skip("matrix (bpftrace)", "not installed");
+    }
+    match stapes_command() {
+        Some(command) => check_values_by("stapes", Tracer::stapes(&command, &script(fired)), program),
+        None => skip("matrix (stapes)", "the command is built when the whole workspace is tested"),
+    }
+}
+
+fn check_values_by(name: &str, mut tracer: Tracer, program: &Path) {
+    let running = Command::new(program).arg("wait").stdin(Stdio::piped()).spawn().unwrap();
+    tracer.wait_until_attached(|| Command::new(program).arg("check").status().unwrap().success());
     run(program, ["fire"]);
-    assert!(running.wait().unwrap().success(), "{}: the running program sees no listener", program.display());
+    // Its standard input ends here, and it fires.
+    let status = running.wait_with_output().unwrap().status;
+    assert!(status.success(), "{}: the running program sees no listener", program.display());
     let lines: Vec<String> = expected().into_iter().flat_map(|line| [line.clone(), line]).collect();
-    assert_eq!(tracer.finish(lines.len()), lines, "{}", program.display());
+    assert_eq!(tracer.finish(lines.len()), lines, "{} by {name}", program.display());
 }
 
 fn check(name: &str, way: &Build) {

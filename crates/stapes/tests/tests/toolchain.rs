@@ -29,6 +29,12 @@ pub(crate) fn is_root() -> bool {
     run("id", ["-u"]).trim() == "0"
 }
 
+/// Our own command, which is built beside the tests where the whole workspace is tested.
+pub(crate) fn stapes_command() -> Option<PathBuf> {
+    let file = std::env::current_exe().unwrap().parent().unwrap().with_file_name("stapes");
+    file.exists().then_some(file)
+}
+
 /// Runs a command that must succeed, and gives its standard output.
 pub(crate) fn run<S: AsRef<OsStr>>(
     program: impl AsRef<OsStr>,

@@ -89,12 +89,24 @@ pub(crate) fn bpftrace_probes(file: &Path, provider: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// The names of a provider's probes that `stapes list` lists.
+pub(crate) fn stapes_probes(command: &Path, file: &Path, provider: &str) -> BTreeSet<String> {
+    let text = run(command, ["list".as_ref(), file.as_os_str()]);
+    let ours = format!(":{provider}:");
+    text.lines().filter_map(|line| Some(line.split_once(&ours)?.1.to_owned())).collect()
+}
+
 /// A tracer that runs beside the program. Killed if it is dropped.
 pub(crate) struct Tracer {
     child: Child,
     lines: Receiver<String>,
     errors: Option<JoinHandle<String>>,
+    /// Whether it says when it is attached.
+    notifies: bool,
 }
+
+/// The line that says so, and the variable that asks for it, as newer versions of bpftrace have it.
+const NOTIFY: &str = "__BPFTRACE_NOTIFY_PROBES_ATTACHED";
 
 impl Drop for Tracer {
     fn drop(&mut self) {
@@ -104,14 +116,18 @@ impl Drop for Tracer {
 }
 
 impl Tracer {
-    /// Starts bpftrace with a script, on a process or on all.
-    pub(crate) fn bpftrace(script: &str, process: Option<u32>) -> Tracer {
-        let mut command = Command::new("bpftrace");
-        command.args(["-q", "-B", "line", "-e", script]);
-        if let Some(process) = process {
-            command.args(["-p", &process.to_string()]);
-        }
-        Tracer::start(&mut command)
+    /// Starts bpftrace with a script, on all processes.
+    pub(crate) fn bpftrace(script: &str) -> Tracer {
+        Tracer::start(Command::new("bpftrace").args(["-q", "-B", "line", "-e", script]))
+    }
+
+    /// Starts our own command with a script, on all processes.
+    pub(crate) fn stapes(command: &Path, script: &str) -> Tracer {
+        let mut command = Command::new(command);
+        command.env(NOTIFY, "1").args(["-q", "-e", script]);
+        let mut tracer = Tracer::start(&mut command);
+        tracer.notifies = true;
+        tracer
     }
 
     /// Starts a tracer that prints line by line.
@@ -128,7 +144,7 @@ impl Tracer {
             let _ = stderr.read_to_end(&mut text);
             String::from_utf8_lossy(&text).into_owned()
         });
-        Tracer { child, lines, errors: Some(errors) }
+        Tracer { child, lines, errors: Some(errors), notifies: false }
     }
 
     /// Waits for so many lines, interrupts the tracer, and gives all that it printed, sorted.
@@ -155,8 +171,24 @@ impl Tracer {
         lines
     }
 
+    /// Waits until all is attached: the tracer says so, or `check` finds it.
+    pub(crate) fn wait_until_attached(&mut self, mut check: impl FnMut() -> bool) {
+        if self.notifies {
+            let line = self.lines.recv_timeout(Duration::from_secs(60));
+            if line.as_deref() != Ok(NOTIFY) {
+                panic!("{line:?} instead of {NOTIFY}; {}", self.failure().unwrap_or_default());
+            }
+        }
+        wait_until("somebody listens", || {
+            if let Some(failure) = self.failure() {
+                panic!("the tracer has ended: {failure}");
+            }
+            check()
+        });
+    }
+
     /// What the tracer complained about, if it has ended.
-    pub(crate) fn failure(&mut self) -> Option<String> {
+    fn failure(&mut self) -> Option<String> {
         self.child.try_wait().unwrap()?;
         Some(self.errors.take()?.join().unwrap())
     }
