@@ -61,8 +61,11 @@ pub(crate) fn expand(options: TokenStream, module: TokenStream) -> Result<TokenS
 /// The call that declares one probe.
 fn probe(krate: &Path, provider: &LitStr, dashes: bool, function: ForeignItemFn) -> Result<TokenStream> {
     let signature = &function.sig;
-    if let Some(token) = first_unwanted(signature) {
-        return Err(Error::new(token, "a probe is a plain function of arguments: `pub fn name(id: u64);`"));
+    if let Some(tokens) = first_unwanted(signature) {
+        return Err(Error::new_spanned(
+            tokens,
+            "a probe is a plain function of arguments: `pub fn name(id: u64);`",
+        ));
     }
     let special = special(&function.attrs)?;
     let identifier = &signature.ident;
@@ -81,14 +84,16 @@ fn probe(krate: &Path, provider: &LitStr, dashes: bool, function: ForeignItemFn)
                 Pat::Ident(pattern) if pattern.subpat.is_none() && pattern.by_ref.is_none() => {
                     (&pattern.ident, &*typed.ty)
                 }
-                pattern => return Err(Error::new(pattern.span(), "an argument of a probe has a plain name")),
+                pattern => {
+                    return Err(Error::new_spanned(pattern, "an argument of a probe has a plain name"));
+                }
             },
-            FnArg::Receiver(receiver) => return Err(Error::new(receiver.span(), "a probe has no receiver")),
+            FnArg::Receiver(receiver) => return Err(Error::new_spanned(receiver, "a probe has no receiver")),
         };
         values += values_of(kind);
         if values > MOST_VALUES {
-            return Err(Error::new(
-                input.span(),
+            return Err(Error::new_spanned(
+                input,
                 "a probe passes at most 12 values, and this argument is beyond them \
                  (a string or slice takes two, and so does an `Option` of a number)",
             ));
@@ -96,7 +101,8 @@ fn probe(krate: &Path, provider: &LitStr, dashes: bool, function: ForeignItemFn)
         let name_text = Literal::string(&escape(&plain(parameter)));
         let type_text = Literal::string(&escape(&type_text(kind.to_token_stream())));
         // The value has the place of its type: an error about what cannot be passed points there.
-        let value = Ident::new(&parameter.to_string(), parameter.span().located_at(kind.span()));
+        let mut value = parameter.clone();
+        value.set_span(parameter.span().located_at(kind.span()));
         parameters.push(quote! { (#parameter #kind, [#name_text] [#type_text] #value) });
     }
 
@@ -121,20 +127,21 @@ fn probe(krate: &Path, provider: &LitStr, dashes: bool, function: ForeignItemFn)
 }
 
 /// What a probe cannot be: async, generic, and so on.
-fn first_unwanted(signature: &syn::Signature) -> Option<Span> {
-    signature
-        .constness
-        .map(|token| token.span)
-        .or(signature.asyncness.map(|token| token.span))
-        .or(signature.unsafety.map(|token| token.span))
-        .or(signature.abi.as_ref().map(Spanned::span))
-        .or(signature.variadic.as_ref().map(Spanned::span))
-        .or((!signature.generics.params.is_empty()).then(|| signature.generics.span()))
-        .or(signature.generics.where_clause.as_ref().map(Spanned::span))
-        .or(match &signature.output {
-            syn::ReturnType::Default => None,
-            output => Some(output.span()),
-        })
+fn first_unwanted(signature: &syn::Signature) -> Option<TokenStream> {
+    let tokens = [
+        signature.constness.to_token_stream(),
+        signature.asyncness.to_token_stream(),
+        signature.unsafety.to_token_stream(),
+        signature.abi.to_token_stream(),
+        signature.generics.params.to_token_stream(),
+        signature.variadic.to_token_stream(),
+        match &signature.output {
+            syn::ReturnType::Default => TokenStream::new(),
+            output => output.to_token_stream(),
+        },
+        signature.generics.where_clause.to_token_stream(),
+    ];
+    tokens.into_iter().find(|tokens| !tokens.is_empty())
 }
 
 /// What the attributes of a probe say that are ours.
@@ -149,10 +156,10 @@ fn special(attributes: &[Attribute]) -> Result<Special> {
     for attribute in attributes {
         if attribute.path().is_ident("semaphore") {
             let Meta::List(list) = &attribute.meta else {
-                return Err(Error::new(attribute.span(), "expected `#[semaphore(none)]`"));
+                return Err(Error::new_spanned(attribute, "expected `#[semaphore(none)]`"));
             };
             if syn::parse2::<Ident>(list.tokens.clone())? != "none" {
-                return Err(Error::new(list.tokens.span(), "expected `#[semaphore(none)]`"));
+                return Err(Error::new_spanned(&list.tokens, "expected `#[semaphore(none)]`"));
             }
             special.counted = false;
         } else if attribute.path().is_ident("probe") {

@@ -38,7 +38,7 @@ macro_rules! __provider_probe {
     ) => {
         $($attribute)*
         #[inline(always)]
-        #[allow(dead_code, clippy::too_many_arguments, reason = "the macro may be all that is used")]
+        #[allow(dead_code, non_snake_case, clippy::too_many_arguments, reason = "the macro may be all that is used")]
         $visibility fn $name($($parameter: $Type),*) {
             if $name::enabled() {
                 $crate::private::cold();
@@ -47,7 +47,7 @@ macro_rules! __provider_probe {
         }
 
         #[doc = concat!("Whether somebody listens to `", $provider, ":", $probe, "`.")]
-        #[allow(dead_code, reason = "not every probe is asked about")]
+        #[allow(dead_code, non_snake_case, reason = "not every probe is asked about, and a name may be DTrace's")]
         $visibility mod $name {
             #[doc = concat!("Whether somebody listens to `", $provider, ":", $probe, "`.")]
             #[inline(always)]
@@ -80,7 +80,7 @@ macro_rules! __provider_probe {
     ) => {
         $($attribute)*
         #[inline(always)]
-        #[allow(dead_code, clippy::too_many_arguments, reason = "the macro may be all that is used")]
+        #[allow(dead_code, non_snake_case, clippy::too_many_arguments, reason = "the macro may be all that is used")]
         $visibility fn $name($($parameter: $Type),*) {
             $Marker.$name($($parameter),*);
         }
@@ -115,7 +115,7 @@ macro_rules! __provider_marker {
 
         impl $Marker {
             #[inline(always)]
-            #[allow(dead_code, missing_docs, clippy::too_many_arguments, reason = "users see the function and the macro")]
+            #[allow(dead_code, missing_docs, non_snake_case, clippy::too_many_arguments, reason = "users see the function and the macro")]
             pub fn $name(self, $($parameter: $Type),*) {
                 $crate::__probe! { $provider $probe $counted [$(($name_text $type_text $value))*] }
             }

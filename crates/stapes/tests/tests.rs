@@ -10,9 +10,13 @@ mod header;
 mod instructions;
 #[path = "tests/matrix.rs"]
 mod matrix;
+#[path = "tests/providers.rs"]
+mod providers;
 #[path = "tests/refusals.rs"]
 mod refusals;
 #[path = "tests/toolchain.rs"]
 mod toolchain;
 #[path = "tests/tracers.rs"]
 mod tracers;
+#[path = "tests/usage.rs"]
+mod usage;

@@ -1,32 +1,58 @@
 //! What does not compile, and that the error says why and points at the right place.
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::toolchain::{Build, GNU, folder, output};
 
 /// What rustc says first.
-struct Refusal {
-    message: String,
+pub(crate) struct Refusal {
+    pub(crate) message: String,
     /// The source text that the error points at.
-    pointed_at: String,
+    pub(crate) pointed_at: String,
     /// All that it prints.
-    text: String,
+    pub(crate) text: String,
 }
 
-/// Compiles the body of a function, which must be refused.
+/// Compiles a library, which must be refused.
 fn refusal(name: &str, program: &str) -> Refusal {
     let folder = folder(&format!("refusal-{name}"));
     let file = folder.join("refused.rs");
-    std::fs::write(&file, program).unwrap();
     let mut command = Build::new(GNU, &[]).command(&file, &[] as &[&Path]);
+    command.args(["--crate-type", "lib", "--out-dir"]).arg(&folder);
+    refused(&file, program, &mut command)
+}
+
+/// Compiles a program that uses the macros of `stapes-macros`, which must be refused.
+/// They and the crate are those that this test was built with.
+pub(crate) fn refusal_with_macros(name: &str, program: &str) -> Refusal {
+    let folder = folder(&format!("refusal-{name}"));
+    let file = folder.join("refused.rs");
+    let deps = std::env::current_exe().unwrap().parent().unwrap().to_owned();
+    let rlibs = std::fs::read_dir(&deps).unwrap().map(|entry| entry.unwrap()).filter(|entry| {
+        let name = entry.file_name().into_string().unwrap();
+        name.starts_with("libstapes-") && name.ends_with(".rlib")
+    });
+    let newest = rlibs.max_by_key(|entry| entry.metadata().unwrap().modified().unwrap()).unwrap().path();
+    let mut command = Command::new("rustc");
     command
-        .args(["--crate-type", "lib", "--emit", "metadata", "--error-format", "json", "--out-dir"])
-        .arg(&folder);
-    let output = output(&mut command);
+        .env("CARGO_MANIFEST_DIR", &folder)
+        .args(["--edition", "2024", "--out-dir"])
+        .arg(&folder)
+        .arg(&file);
+    command.arg("--extern").arg(format!("stapes={}", newest.display()));
+    command.arg("-L").arg(format!("dependency={}", deps.display()));
+    refused(&file, program, &mut command)
+}
+
+/// Writes the program and runs the compiler on it.
+fn refused(file: &Path, program: &str, command: &mut Command) -> Refusal {
+    std::fs::write(file, program).unwrap();
+    let output = output(command.args(["--emit", "metadata", "--error-format", "json"]));
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success(), "{name} compiles");
+    assert!(!output.status.success(), "this compiles: {program}");
     let messages = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let first = messages.into_iter().find(|message| message["level"] == "error").unwrap();
     let span = first["spans"].as_array().unwrap().iter().find(|span| span["is_primary"] == true).unwrap();

@@ -132,12 +132,13 @@ pub(crate) fn has_target(target: &str) -> bool {
 pub(crate) struct Build {
     pub(crate) target: &'static str,
     pub(crate) toolchain: Option<&'static str>,
+    pub(crate) edition: &'static str,
     pub(crate) flags: Vec<&'static str>,
 }
 
 impl Build {
     pub(crate) fn new(target: &'static str, flags: &[&'static str]) -> Build {
-        Build { target, toolchain: None, flags: flags.to_vec() }
+        Build { target, toolchain: None, edition: "2024", flags: flags.to_vec() }
     }
 
     /// Compiles a source file that uses `stapes`, and further crates, into a file.
@@ -151,7 +152,7 @@ impl Build {
     /// The command that compiles a source file; where to is not said yet.
     pub(crate) fn command(&self, source: &Path, crates: &[&Path]) -> Command {
         let mut command = rustc(self.toolchain);
-        command.args(["--edition", "2024", "--target", self.target]).arg(source).args(&self.flags);
+        command.args(["--edition", self.edition, "--target", self.target]).arg(source).args(&self.flags);
         if self.target.ends_with("musl") {
             command.args(["-C", "linker=rust-lld"]);
         }
