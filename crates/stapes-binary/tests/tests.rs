@@ -19,6 +19,8 @@ mod go;
 mod go_hostile;
 #[path = "tests/go_programs.rs"]
 mod go_programs;
+#[path = "tests/go_tiny.rs"]
+mod go_tiny;
 #[path = "tests/hostile.rs"]
 mod hostile;
 #[path = "tests/notes.rs"]

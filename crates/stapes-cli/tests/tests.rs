@@ -6,6 +6,7 @@ mod cases {
     mod definitions;
     mod findings;
     mod generate;
+    mod go;
     mod guides;
     mod list;
     mod one_liners;

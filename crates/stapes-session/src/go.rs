@@ -1,6 +1,6 @@
 //! What a Go program says about itself: its build, and its functions with the places to probe.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -80,7 +80,7 @@ pub struct FunctionFacts {
     pub code: Option<Code>,
     /// Its arguments, if they were asked for and the program says something of them.
     pub arguments: Option<Arguments>,
-    /// Where it was inlined besides.
+    /// Where it was inlined besides, if details were asked for.
     pub inlined: Vec<InlinedInto>,
 }
 
@@ -107,7 +107,13 @@ pub fn functions(path: &Path, pattern: Option<&Glob>, details: bool) -> Result<F
     let wanted = |name: &str| pattern.is_none_or(|p| p.matches(name));
     with(path, |go| {
         let mut warnings = Vec::new();
-        let inlined = go.inlined(&wanted).unwrap_or_else(|error| {
+        // Without details, what was inlined counts only where there is nothing else.
+        let with_code: HashSet<_> = match details {
+            true => HashSet::new(),
+            false => go.functions().map(|f| f.name).filter(|name| wanted(name)).collect(),
+        };
+        let wanted_inlined = |name: &str| wanted(name) && !with_code.contains(name);
+        let inlined = go.inlined(&wanted_inlined).unwrap_or_else(|error| {
             warnings.push(error.to_string());
             Vec::new()
         });

@@ -72,6 +72,13 @@ impl BuildInfo {
         after[..digits].parse().ok()
     }
 
+    /// As [`BuildInfo::minor`], but only of a release: what was built between two of them may be like either.
+    pub fn released(&self) -> Option<u32> {
+        let (first, _) = self.version.split_once(' ').unwrap_or((&self.version, ""));
+        let numbers = first.strip_prefix("go1.")?;
+        numbers.bytes().all(|b| b.is_ascii_digit() || b == b'.').then(|| self.minor()).flatten()
+    }
+
     /// The value of a setting, such as `-buildmode` or `GOARCH`.
     pub fn setting(&self, name: &str) -> Option<&str> {
         self.lines
@@ -145,5 +152,11 @@ mod tests {
         assert_eq!(minor("devel go1.28-3f2a Tue"), Some(28));
         assert_eq!(minor("go1.24.11 X:boringcrypto"), Some(24));
         assert_eq!(minor("unknown"), None);
+        let released = |version: &str| BuildInfo::new(version.as_bytes(), b"", Vaddr(0)).unwrap().released();
+        assert_eq!(released("go1.26.8"), Some(26));
+        assert_eq!(released("go1.24.11 X:boringcrypto"), Some(24));
+        assert_eq!(released("go1.25-20250209-RC00 cl/724970549"), None);
+        assert_eq!(released("go1.27rc1"), None);
+        assert_eq!(released("devel go1.28-3f2a"), None);
     }
 }

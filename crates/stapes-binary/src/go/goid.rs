@@ -33,18 +33,19 @@ pub struct Goid {
 }
 
 /// (release of Go 1, offset), as measured.
-const MEASURED: [(u32, u64); 6] = [(19, 152), (21, 152), (24, 160), (25, 152), (26, 152), (27, 152)];
+const MEASURED: [(u32, u64); 8] =
+    [(19, 152), (21, 152), (22, 152), (23, 160), (24, 160), (25, 152), (26, 152), (27, 152)];
 
 impl Goid {
     pub(super) fn new(
         g: Option<&Struct>,
         m: Option<&Struct>,
         by_code: Option<u64>,
-        minor: Option<u32>,
+        released: Option<u32>,
     ) -> Goid {
         let word = |s: Option<&Struct>, name: &str| s?.field(name).filter(|f| f.size == 8).map(|f| f.offset);
         let by_type = word(g, "goid");
-        let by_version = MEASURED.iter().find(|(m, _)| Some(*m) == minor).map(|(_, offset)| *offset);
+        let by_version = MEASURED.iter().find(|(m, _)| Some(*m) == released).map(|(_, offset)| *offset);
         Goid {
             offset: agreed(&[by_type, by_code, by_version]),
             by_type,
@@ -75,7 +76,7 @@ pub(super) fn by_code(arch: Arch, bytes: &[u8]) -> Option<u64> {
     }
 }
 
-/// amd64: `cmp %rax,next+8(p)` … `mov next(p),%rax; mov %rax,goid(g)` … `incq next(p)`.
+/// amd64: `cmp %rax,next+8(p)` … `mov next(p),%rax`, `mov %rax,goid(g)`, `incq next(p)`.
 fn by_instructions(bytes: &[u8]) -> Option<u64> {
     let mut decoder = Decoder::new(64, bytes, DecoderOptions::NONE);
     let mut all = Vec::new();
@@ -98,15 +99,23 @@ fn by_instructions(bytes: &[u8]) -> Option<u64> {
         .filter(|i| i.mnemonic() == Mnemonic::Inc)
         .filter_map(|i| memory(i, 0))
         .rfind(|at| compares(at.wrapping_add(8)))?;
-    all.windows(2).find_map(|pair| {
-        let (load, store) = (&pair[0], &pair[1]);
-        let loads = load.mnemonic() == Mnemonic::Mov && memory(load, 1) == Some(counter);
-        let stores = store.mnemonic() == Mnemonic::Mov
-            && store.op1_kind() == OpKind::Register
-            && store.op1_register() == load.op0_register();
-        (loads && stores).then(|| memory(store, 0)).flatten()
+    // Between the load and the store the goroutine may be fetched from the stack.
+    all.windows(1 + BETWEEN).find_map(|window| {
+        let (load, behind) = window.split_first()?;
+        if load.mnemonic() != Mnemonic::Mov || memory(load, 1) != Some(counter) {
+            return None;
+        }
+        let store = behind.iter().find(|i| {
+            i.mnemonic() == Mnemonic::Mov
+                && i.op1_kind() == OpKind::Register
+                && i.op1_register() == load.op0_register()
+        })?;
+        memory(store, 0)
     })
 }
+
+/// Instructions behind the load of a number in which it is stored.
+const BETWEEN: usize = 4;
 
 /// arm64: `ldr x1,[p,#next]`, `str x1,[g,#goid]`, and not far `add …,#1` and `str …,[p,#next]`.
 fn by_words(bytes: &[u8]) -> Option<u64> {

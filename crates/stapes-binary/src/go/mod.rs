@@ -149,8 +149,8 @@ impl<'e> Go<'e> {
             let bytes = self.bytes(f).ok()?;
             goid::by_code(self.arch(), &bytes)
         });
-        let minor = self.build.as_ref().and_then(BuildInfo::minor);
-        Goid::new(g.as_ref(), m.as_ref(), by_code, minor)
+        let released = self.build.as_ref().and_then(BuildInfo::released);
+        Goid::new(g.as_ref(), m.as_ref(), by_code, released)
     }
 
     /// Where an address is in the file.
