@@ -12,6 +12,10 @@ const LIBRARY: &str = "stapsdt";
 
 #[path = "tests/compiled.rs"]
 mod compiled;
+#[path = "tests/examples.rs"]
+mod examples;
+#[path = "tests/firing.rs"]
+mod firing;
 #[path = "tests/programs.rs"]
 mod programs;
 #[path = "../../stapes-provider/tests/tests/support.rs"]
@@ -20,3 +24,5 @@ mod support;
 mod traced;
 #[path = "../../stapes-provider/tests/tests/tracer.rs"]
 mod tracer;
+#[path = "tests/wrappers.rs"]
+mod wrappers;

@@ -1,9 +1,9 @@
 //! C programs that are traced: every number of arguments, in memfds and files, linked in every way.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use crate::compiled::{How, Library, can_compile, compile};
+use crate::firing::Firing;
 use crate::support::have;
 use crate::tracer::{Kind, Tracer};
 
@@ -26,38 +26,8 @@ const CASES: [(&str, &str, &str); 7] = [
     ),
 ];
 
-/// A program that fires until it is dropped.
-struct Firing {
-    child: Child,
-    lines: BufReader<std::process::ChildStdout>,
-}
-
-impl Firing {
-    fn start(library: &Library, how: How, arguments: &[&str]) -> Firing {
-        let mut child = Command::new(compile(library, "fire", how))
-            .args(arguments)
-            .env("LD_LIBRARY_PATH", library.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Firing { child, lines }
-    }
-
-    fn hear(&mut self) -> String {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
-    }
-}
-
-impl Drop for Firing {
-    fn drop(&mut self) {
-        // Its input ends with this; where it does not, by force.
-        drop(self.child.stdin.take());
-        let _ = crate::support::wait_for("the program's end", || self.child.try_wait().unwrap());
-    }
+fn start(library: &Library, how: How, arguments: &[&str]) -> Firing {
+    Firing::start(library, Command::new(compile(library, "fire", how)).args(arguments))
 }
 
 fn check(test: &str, how: How, arguments: &[&str]) {
@@ -66,18 +36,19 @@ fn check(test: &str, how: How, arguments: &[&str]) {
     }
     let library = Library::lay_out();
     for kind in Kind::ALL.into_iter().filter(|kind| kind.usable(test)) {
-        let mut firing = Firing::start(&library, how, arguments);
+        let mut firing = start(&library, how, arguments);
         let file = firing.hear();
         let place = if file == "memfd" { "*" } else { &file };
         let clause = |(probe, print, _): &(&str, &str, &str)| {
             format!("usdt:{place}:cprovider:{probe} {{ printf({print}); }}\n")
         };
         let script: String = CASES.iter().map(clause).collect();
-        let tracer = Tracer::attach(kind, firing.child.id(), &script);
+        let tracer = Tracer::attach(kind, firing.pid(), &script);
         tracer.expect(&CASES.map(|(_, _, line)| line));
         assert_eq!(firing.hear(), "enabled 1");
         tracer.stop();
         assert_eq!(firing.hear(), "enabled 0");
+        firing.end();
     }
 }
 
@@ -104,10 +75,10 @@ fn gdb_sees_an_image_that_the_dynamic_linker_has_loaded() {
     }
     let library = Library::lay_out();
     for arguments in [&["file"][..], &[]] {
-        let mut firing = Firing::start(&library, How::Shared, arguments);
+        let mut firing = start(&library, How::Shared, arguments);
         let file = firing.hear();
         let output = Command::new("timeout")
-            .args(["--kill-after=5", "60", "gdb", "-nx", "-batch", "-p", &firing.child.id().to_string()])
+            .args(["--kill-after=5", "60", "gdb", "-nx", "-batch", "-p", &firing.pid().to_string()])
             .args(["-ex", "info probes stap cprovider"])
             .stdin(Stdio::null())
             .output()
