@@ -11,6 +11,7 @@ mod rules {
 /// The C header, `include/stapes.h`: what it promises, held against compilers, linkers and tracers.
 mod header {
     mod compilers;
+    mod guide;
     mod instructions;
     mod linking;
     mod program;
