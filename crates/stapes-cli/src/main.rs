@@ -9,6 +9,7 @@
 
 mod args;
 mod command;
+mod habits;
 
 use std::io;
 use std::path::PathBuf;
@@ -21,7 +22,13 @@ fn main() -> ExitCode {
     let name = words.next().map(PathBuf::from).unwrap_or_default();
     let outcome = match name.file_name() {
         Some(name) if name == "dtrace" => command::dtrace::dtrace(words),
-        _ => command::run(args::Args::parse()),
+        _ => {
+            let words: Vec<_> = words.collect();
+            match args::Args::try_parse() {
+                Ok(args) => command::run(args),
+                Err(error) => habits::advise(error, &words).exit(),
+            }
+        }
     };
     match outcome {
         Ok(code) => code,

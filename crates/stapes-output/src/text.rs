@@ -32,13 +32,19 @@ pub struct Text {
     talk: Talk,
     clock: Clock,
     formats: Formats,
+    table: bool,
 }
 
 impl Text {
     /// Values to `out`, what is about the session to `diagnostics`.
     pub fn new(out: Box<dyn Write>, diagnostics: Box<dyn Write>, buffering: Buffering, talk: Talk) -> Self {
         let sink = Sink::new(out, buffering);
-        Text { sink, diagnostics, talk, clock: Clock::local(), formats: Formats::default() }
+        Text { sink, diagnostics, talk, clock: Clock::local(), formats: Formats::default(), table: false }
+    }
+
+    /// The same for a table: its heading says that it is attached, and behind it are no maps.
+    pub fn table(self) -> Self {
+        Text { table: true, ..self }
     }
 
     fn show(&mut self, message: Message<'_>, facts: &mut dyn Facts) -> io::Result<()> {
@@ -51,7 +57,13 @@ impl Text {
                     line.push_str(&format!(" at {sites} place{}", plural(sites)));
                 }
                 line.push('\n');
-                if self.talk != Talk::Quiet {
+                let said = match self.talk {
+                    Talk::Quiet => false,
+                    // The heading of a table says that it begins.
+                    Talk::Usual => !self.table,
+                    Talk::More => true,
+                };
+                if said {
                     self.diagnostics.write_all(line.as_bytes())?;
                 }
             }
@@ -91,6 +103,7 @@ impl Text {
             }
             Message::Lost(loss) => self.warn(&losses::sentence(loss))?,
             Message::Warning(text) => self.warn(text)?,
+            Message::End if self.table => {}
             Message::End => out.extend_from_slice(b"\n\n"),
         }
         Ok(())

@@ -33,7 +33,7 @@ pub(crate) struct RunArgs {
 
 pub(crate) fn file(args: RunArgs) -> anyhow::Result<ExitCode> {
     let (name, source) = read(&args.file)?;
-    let job = Job { name: &name, source, parameters: args.parameters, max_events: None };
+    let job = Job { name: &name, source, parameters: args.parameters, max_events: None, table: false };
     session::run(job, &args.session)
 }
 
@@ -72,6 +72,6 @@ pub(crate) struct Direct {
 
 pub(crate) fn direct(args: Direct) -> anyhow::Result<ExitCode> {
     let source = args.program.unwrap_or_default();
-    let job = Job { name: "-e", source, parameters: args.parameters, max_events: None };
+    let job = Job { name: "-e", source, parameters: args.parameters, max_events: None, table: false };
     session::run(job, &args.session)
 }

@@ -123,6 +123,8 @@ pub(crate) struct Job<'a> {
     pub(crate) parameters: Vec<String>,
     /// End after so many lines of `printf`.
     pub(crate) max_events: Option<u64>,
+    /// Whether what it prints are the lines of a table.
+    pub(crate) table: bool,
 }
 
 /// Compiles and runs a script, to the exit code of the command.
@@ -130,7 +132,7 @@ pub(crate) fn run(job: Job<'_>, args: &SessionArgs) -> anyhow::Result<ExitCode> 
     // One engine so far; the option is there for those who must not get another one some day.
     let (Engine::Auto | Engine::Kernel) = args.engine;
     let signals = Signals::catch().context("cannot catch signals")?;
-    let mut listener = listener(args)?;
+    let mut listener = listener(args, job.table)?;
     let mut request = Request {
         source: job.source,
         parameters: job.parameters,
@@ -211,7 +213,7 @@ pub(crate) fn kernel_error(error: &stapes_session::kernel::Error, verbose: bool)
     Ok(ExitCode::FAILURE)
 }
 
-fn listener(args: &SessionArgs) -> anyhow::Result<Box<dyn Listener>> {
+fn listener(args: &SessionArgs, table: bool) -> anyhow::Result<Box<dyn Listener>> {
     let out: Box<dyn Write> = match &args.output {
         Some(path) => {
             Box::new(File::create(path).with_context(|| format!("cannot create {}", path.display()))?)
@@ -231,7 +233,8 @@ fn listener(args: &SessionArgs) -> anyhow::Result<Box<dyn Listener>> {
                 (_, true) => Talk::More,
                 _ => Talk::Usual,
             };
-            Box::new(Text::new(out, Box::new(io::stderr()), buffering, talk))
+            let text = Text::new(out, Box::new(io::stderr()), buffering, talk);
+            Box::new(if table { text.table() } else { text })
         }
         Format::Json => Box::new(Json::new(out, buffering)),
     })

@@ -93,6 +93,7 @@ pub(crate) fn trace(args: TraceArgs) -> anyhow::Result<ExitCode> {
         parameters: Vec::new(),
         // The header is not an event.
         max_events: args.max_events.map(|count| count.saturating_add(1)),
+        table: true,
     };
     session::run(job, &args.session)
 }

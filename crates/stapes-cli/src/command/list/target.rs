@@ -3,9 +3,13 @@
 use std::path::Path;
 
 use anyhow::bail;
+use clap::CommandFactory;
+use clap::error::ErrorKind;
 use stapes_session::discovery::Request;
 use stapes_session::discovery::facts::Detail;
 use stapes_session::discovery::spec::Spec;
+
+use crate::args::Args;
 
 /// Files and processes to look at.
 #[derive(Debug, clap::Args)]
@@ -31,7 +35,8 @@ impl Targets {
     pub(crate) fn request(&self, detail: Detail) -> anyhow::Result<Request> {
         let processes = self.all || !self.pid.is_empty();
         if self.targets.is_empty() && !processes {
-            bail!("nothing to look at: give a file, a folder, -p PID or --all");
+            let message = "nothing to look at: give a file, a folder, -p PID or --all";
+            Args::command().error(ErrorKind::MissingRequiredArgument, message).exit();
         }
         let targets = self.targets.iter().map(|t| spec(t, processes)).collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Request { targets, pids: self.pid.clone(), all: self.all, detail, broken: false })
