@@ -26,7 +26,8 @@ use crate::symbols::Symbols;
 /// How long a command may take to end when it is asked to.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-const FIRST_PAUSE: Duration = Duration::from_millis(4);
+/// Commands that live for a millisecond have stacks, too.
+const FIRST_PAUSE: Duration = Duration::from_micros(500);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// The processes that a run ends with, if there are any.
