@@ -3,6 +3,8 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod cases {
+    mod arithmetic;
+    mod compare;
     mod definitions;
     mod findings;
     mod generate;

@@ -28,7 +28,7 @@ impl Error {
         let errno = error.raw_os_error().unwrap_or(0);
         let hint = match errno {
             libc::EPERM | libc::EACCES if call.starts_with("BPF_") || call == "perf_event_open" => {
-                Some(privilege_hint(has_privileges()).to_owned())
+                Some(privilege_hint(has_privileges(), in_user_namespace()).to_owned())
             }
             _ => None,
         };
@@ -65,8 +65,10 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// What to say of a refusal, by whether we have what it takes.
-fn privilege_hint(privileged: bool) -> &'static str {
-    if privileged {
+fn privilege_hint(privileged: bool, in_user_namespace: bool) -> &'static str {
+    if privileged && in_user_namespace {
+        "this is a user namespace, whose root has no such privileges: run it outside"
+    } else if privileged {
         "the privileges are there: a container's seccomp filter or the kernel's lockdown mode forbids it"
     } else {
         "needs CAP_BPF and CAP_PERFMON; try sudo"
@@ -81,6 +83,12 @@ fn has_privileges() -> bool {
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let effective = effective.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or(0);
     effective & SYS_ADMIN != 0 || effective & PERFMON_AND_BPF == PERFMON_AND_BPF
+}
+
+/// Whether users here are others outside: root of a user namespace is root of nothing else (user_namespaces(7)).
+fn in_user_namespace() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    !map.is_empty() && map.split_whitespace().ne(["0", "0", "4294967295"])
 }
 
 /// An error number in words and by name: `no such file or directory (ENOENT)`.
@@ -165,6 +173,7 @@ mod tests {
         assert!(hint("perf_event_open", libc::EACCES).is_some());
         assert_eq!(hint("open", libc::EACCES), None);
         assert_eq!(hint("BPF_MAP_CREATE", libc::ENOMEM), None);
-        assert_eq!(privilege_hint(false), "needs CAP_BPF and CAP_PERFMON; try sudo");
+        assert_eq!(privilege_hint(false, false), "needs CAP_BPF and CAP_PERFMON; try sudo");
+        assert!(privilege_hint(true, true).contains("user namespace"));
     }
 }

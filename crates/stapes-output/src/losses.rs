@@ -20,10 +20,7 @@ pub(crate) fn cause(cause: &Cause) -> String {
     };
     let map = map.as_deref().unwrap_or("?");
     match cause {
-        LossCause::RingFull => {
-            "the ring buffer was full (a faster reader, fewer events or a greater config ring_pages helps)"
-                .into()
-        }
+        LossCause::RingFull => "the ring buffer was full (a faster reader or fewer events help)".into(),
         LossCause::MapFull { .. } => format!("map {map} was full (config max_map_keys makes it greater)"),
         LossCause::StacksFull { .. } => "too many different stacks to keep them all".into(),
         LossCause::Contended { .. } => format!("several CPUs changed map {map} too fast"),

@@ -29,7 +29,7 @@ use stapes_script::catalog::{Answer, Catalog, Match, Place, Variable};
 use cpp::CppName;
 
 use crate::discovery::spec::{Spec, quoted};
-use crate::discovery::{Skipped, resolve, words};
+use crate::discovery::{NameFilter, Skipped, resolve, words};
 use crate::process::{self, FileId, Process};
 
 /// What a script is asked to look at.
@@ -110,6 +110,8 @@ struct Contents {
 struct MappedObject {
     pid: u32,
     name: PathBuf,
+    /// What the process itself calls it, where that differs.
+    inner: Option<PathBuf>,
     path: PathBuf,
     id: FileId,
 }
@@ -208,17 +210,15 @@ impl Collector<'_> {
             None => self.map_processes()?,
         };
         let any = spec.any_object();
-        let glob = Glob::new(&spec.path);
+        let filter = NameFilter::new(&spec.path);
         let ours = if any { Vec::new() } else { resolve(&spec.path).unwrap_or_default() };
         let our_ids: Vec<FileId> = ours.iter().filter_map(|p| process::identity(p)).collect();
         let mut indices = BTreeSet::new();
         let mut without: BTreeSet<u32> = self.scope.pids.iter().copied().collect();
         for object in &mapped {
-            let name = match spec.path.contains('/') {
-                true => object.name.to_str(),
-                false => object.name.file_name().and_then(|n| n.to_str()),
-            };
-            if any || our_ids.contains(&object.id) || name.is_some_and(|n| glob.matches(n)) {
+            let by_name =
+                || filter.matches(&object.name) || object.inner.as_ref().is_some_and(|n| filter.matches(n));
+            if any || our_ids.contains(&object.id) || by_name() {
                 let index = self.subject(object.id, &object.name, &object.path);
                 self.files[index].pids.insert(object.pid);
                 indices.insert(index);
@@ -259,6 +259,7 @@ impl Collector<'_> {
                         pid,
                         path: process.lasting_path(&file.name, &opened),
                         id: opened.id,
+                        inner: process.inner_name(&file.name),
                         name: file.name,
                     }),
                     Err(e) => failures.push(Skipped {

@@ -263,8 +263,7 @@ impl Search<'_> {
 
 /// Which objects of processes a path means.
 struct ObjectFilter<'a> {
-    path: &'a str,
-    glob: Glob,
+    name: NameFilter<'a>,
     any: bool,
     /// The files that the path means in our own mount namespace.
     ours: Vec<FileId>,
@@ -282,18 +281,39 @@ impl<'a> ObjectFilter<'a> {
                 .map(|m| FileId::of(&m))
                 .collect(),
         };
-        ObjectFilter { path: &spec.path, glob: Glob::new(&spec.path), any, ours }
+        ObjectFilter { name: NameFilter::new(&spec.path), any, ours }
     }
 
     /// Whether the path means this object: the same file, or by name as the process knows it, or in that folder.
     fn matches(&self, found: &Found) -> bool {
-        let by_name = || match self.path.contains('/') {
-            true => {
-                found.name.to_str().is_some_and(|n| self.glob.matches(n)) || found.name.starts_with(self.path)
-            }
-            false => found.name.file_name().and_then(|n| n.to_str()).is_some_and(|n| self.glob.matches(n)),
+        let by_name = || {
+            self.name.matches(&found.name)
+                || found.instances.iter().any(|instance| {
+                    instance.process.inner_name(&found.name).is_some_and(|name| self.name.matches(&name))
+                })
         };
         self.any || self.ours.contains(&found.id) || by_name()
+    }
+}
+
+/// Which files of processes a path means by their names.
+pub(crate) struct NameFilter<'a> {
+    path: &'a str,
+    glob: Glob,
+}
+
+impl<'a> NameFilter<'a> {
+    pub(crate) fn new(path: &'a str) -> Self {
+        NameFilter { path, glob: Glob::new(path) }
+    }
+
+    /// Whether it means the file of this name: it is the name, or a folder that it is in, or short for it.
+    pub(crate) fn matches(&self, name: &Path) -> bool {
+        if self.path.contains('/') {
+            return name.to_str().is_some_and(|n| self.glob.matches(n)) || name.starts_with(self.path);
+        }
+        let name = name.file_name().and_then(|n| n.to_str());
+        name.is_some_and(|n| self.glob.matches(n) || search::is_short_for(self.path, n))
     }
 }
 

@@ -56,6 +56,8 @@ pub struct Process {
     pub mappings: Vec<Mapping>,
     /// The folder in `/proc` that answers for it: its own, or that of a thread that outlived the first one.
     folder: PathBuf,
+    /// Its root as we see it, where that is not ours: it is confined below (chroot).
+    confined: Option<PathBuf>,
 }
 
 /// A file that a process maps.
@@ -123,6 +125,7 @@ impl Process {
             inner_pid: status.inner_pid.unwrap_or(pid),
             name: status.name.clone(),
             mappings: read_maps(&folder).map_err(|e| fail(e.into()))?,
+            confined: fs::read_link(folder.join("root")).ok().filter(|root| root != Path::new("/")),
             folder,
         };
         if process.mappings.is_empty() {
@@ -219,14 +222,16 @@ impl Process {
 
     /// Where the process's own root has the file called `name`.
     fn below_root(&self, name: &Path) -> Option<PathBuf> {
-        let root = self.folder.join("root");
-        // The name starts at our root; a process that is confined below it has its root somewhere on the way.
-        let confined = fs::read_link(&root).ok().filter(|r| r != Path::new("/"));
-        let inside = match confined.as_deref().and_then(|r| name.strip_prefix(r).ok()) {
-            Some(inside) => inside,
-            None => name.strip_prefix("/").ok()?,
-        };
-        Some(root.join(inside))
+        let inside = self.inner_name(name);
+        let inside = inside.as_deref().unwrap_or(name).strip_prefix("/").ok()?;
+        Some(self.folder.join("root").join(inside))
+    }
+
+    /// What the process itself calls the file that we know as `name`, where that differs: a name starts at our root, and
+    /// a process that is confined below it has its root somewhere on the way.
+    pub fn inner_name(&self, name: &Path) -> Option<PathBuf> {
+        let inside = name.strip_prefix(self.confined.as_ref()?).ok()?;
+        Some(Path::new("/").join(inside))
     }
 
     fn open_below_root(&self, file: &MappedFile) -> Option<OpenedFile> {

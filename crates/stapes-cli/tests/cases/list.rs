@@ -260,6 +260,9 @@ fn what_is_not_found_is_said_and_fails() {
     assert!(fails(&["list", "usdt::p:n"]).contains("names no file"));
     assert!(fails(&["list", "-p", "4194305"]).contains("process 4194305: no such process"));
     assert_eq!(stapes(&["list", "--format", "nothing"]).status.code(), Some(2));
+    for command in ["list", "info", "validate"] {
+        assert_eq!(stapes(&[command]).status.code(), Some(2), "{command} without a target");
+    }
 }
 
 #[test]

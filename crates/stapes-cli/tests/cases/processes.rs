@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use super::support::*;
+use super::tracer::Tracer;
 
 /// The probes of the target's provider, in a process.
 fn probes_of(running: &Running) -> Vec<Value> {
@@ -216,6 +217,11 @@ fn a_chroot_in_another_mount_namespace_is_looked_into() {
     let probes = probes_of(&running);
     assert_eq!(names(&probes), ["counted", "plain"]);
     assert!(leads_to_probes(&probes[0]));
+    // It is also found by the name that the process itself knows it by.
+    let [p, pid] = running.p();
+    assert_eq!(stapes_ok(&["list", &p, &pid, "/target"]).lines().count(), 2);
+    let script = "usdt:/target:cases:plain { @ = count(); }";
+    Tracer::attached(&[&p, &pid, "-e", script]).interrupt().ok();
 }
 
 #[test]

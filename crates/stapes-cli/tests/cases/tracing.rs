@@ -227,7 +227,7 @@ fn an_interrupt_prints_the_maps_and_detaches() {
     let mut waiting = Waiting::start(&program, 5);
     let script =
         format!("usdt:{}:bench:tick {{ @ = count(); }} END {{ printf(\"over\\n\"); }}", program.display());
-    for signal in ["-INT", "-TERM"] {
+    for signal in ["-INT", "-TERM", "-HUP"] {
         let tracer = Tracer::attached(&["-p", &waiting.pid(), "-e", &script]);
         tracer.signal(signal);
         let traced = tracer.collect().ok();

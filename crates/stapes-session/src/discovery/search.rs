@@ -39,6 +39,15 @@ fn spellings(name: &str) -> Vec<String> {
     vec![name.to_owned(), format!("{name}.so"), format!("lib{name}.so")]
 }
 
+/// Whether the file called `file` is what `name` is short for: `libc.so.6` for `libc`.
+pub(crate) fn is_short_for(name: &str, file: &str) -> bool {
+    spellings(name).iter().any(|spelling| match file.strip_prefix(spelling.as_str()) {
+        Some("") => true,
+        Some(rest) => spelling.ends_with(".so") && rest.starts_with('.'),
+        None => false,
+    })
+}
+
 /// Looks a library up in the contents of `/etc/ld.so.cache`.
 ///
 /// The format is glibc's `struct cache_file_new` (sysdeps/generic/dl-cache.h): the magic `glibc-ld.so.cache1.1`, the
