@@ -11,8 +11,8 @@ use anyhow::{Context, bail};
 pub(crate) struct Skips(BTreeMap<String, String>);
 
 impl Skips {
-    /// Takes note of a line of a test's output, if it names a skip.
-    pub(crate) fn observe(&mut self, line: &str) {
+    /// Takes note of a line of a test's output, if it names a skip; ` (emulated)` is added to names of emulated tests.
+    pub(crate) fn observe(&mut self, line: &str, emulated: bool) {
         // libtest writes `test name ... ` without a line end before a test's own output may follow.
         let Some(at) = line.find("skip ") else { return };
         let before = &line[..at];
@@ -20,7 +20,10 @@ impl Skips {
             return;
         }
         if let Some((name, reason)) = line[at + 5..].split_once(": ") {
-            self.add(name, reason);
+            match emulated && !name.ends_with("(emulated)") {
+                true => self.add(&format!("{name} (emulated)"), reason),
+                false => self.add(name, reason),
+            }
         }
     }
 
@@ -59,10 +62,11 @@ mod tests {
     #[test]
     fn a_skip_line_is_found_alone_and_behind_the_runner_s_own_text() {
         let mut skips = Skips::default();
-        skips.observe("skip attach_libjvm: needs root");
-        skips.observe("test cases::x ... skip x: no gdb");
-        skips.observe("we skip this: no");
-        assert_eq!(skips.0.keys().collect::<Vec<_>>(), ["attach_libjvm", "x"]);
+        skips.observe("skip attach_libjvm: needs root", false);
+        skips.observe("test cases::x ... skip x: no gdb", false);
+        skips.observe("we skip this: no", false);
+        skips.observe("skip y: no tracer", true);
+        assert_eq!(skips.0.keys().collect::<Vec<_>>(), ["attach_libjvm", "x", "y (emulated)"]);
         assert_eq!(skips.0["x"], "no gdb");
     }
 

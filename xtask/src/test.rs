@@ -91,7 +91,7 @@ fn licences(_: &TestArgs, skips: &mut Skips) -> anyhow::Result<()> {
 
 /// The tests that Cargo knows, for the machine we are on.
 fn tests(_: &TestArgs, skips: &mut Skips) -> anyhow::Result<()> {
-    watched(&mut cargo(&["test", "--workspace", "--no-fail-fast"]), skips)
+    watched(&mut cargo(&["test", "--workspace", "--no-fail-fast"]), skips, Place::Here)
 }
 
 fn aarch64(_: &TestArgs, skips: &mut Skips) -> anyhow::Result<()> {
@@ -105,14 +105,19 @@ fn aarch64(_: &TestArgs, skips: &mut Skips) -> anyhow::Result<()> {
     for name in PORTABLE {
         test.args(["--package", name]);
     }
-    watched(&mut test, skips)?;
+    watched(&mut test, skips, Place::Emulated)?;
     // Most tests of the reader of files stand beside the crate, not in it.
     watched(
         &mut cargo(&["test", "--target", TARGET, "--package", "stapes-binary", "--test", "tests"]),
         skips,
+        Place::Emulated,
     )?;
     // What makes code and runs it does so here, too; tracers cannot see emulated programs.
-    watched(&mut cargo(&["test", "--target", TARGET, "--package", "stapes-provider", "--tests"]), skips)
+    watched(
+        &mut cargo(&["test", "--target", TARGET, "--package", "stapes-provider", "--tests"]),
+        skips,
+        Place::Emulated,
+    )
 }
 
 fn static_command(_: &TestArgs, _: &mut Skips) -> anyhow::Result<()> {
@@ -129,8 +134,15 @@ fn fuzz_briefly(args: &TestArgs, _: &mut Skips) -> anyhow::Result<()> {
     fuzz::all(args.fuzz_seconds)
 }
 
+/// Where tests run: what is skipped under emulation is expected by a name of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Here,
+    Emulated,
+}
+
 /// Runs a command with its output passed on line by line, watching for skips.
-fn watched(command: &mut Command, skips: &mut Skips) -> anyhow::Result<()> {
+fn watched(command: &mut Command, skips: &mut Skips, place: Place) -> anyhow::Result<()> {
     let shown = show(command);
     let mut child = command
         .stdout(Stdio::piped())
@@ -162,7 +174,7 @@ fn watched(command: &mut Command, skips: &mut Skips) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     for line in received {
         out.write_all(&line)?;
-        skips.observe(String::from_utf8_lossy(&line).trim_end());
+        skips.observe(String::from_utf8_lossy(&line).trim_end(), place == Place::Emulated);
     }
     for reader in readers {
         if reader.join().is_err() {
