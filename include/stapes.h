@@ -77,8 +77,11 @@ template <typename T> struct plain<T, true> { typedef __underlying_type(T) type;
 template <typename T> struct kind { enum : int { value = 0 }; };
 template <> struct kind<bool> { enum : int { value = STAPES_BOOL_ }; };
 template <> struct kind<char32_t> { enum : int { value = STAPES_CHAR32_ }; };
+template <typename T> struct integer {
+    enum : int { value = static_cast<T>(-1) < static_cast<T>(1) ? STAPES_SIGNED_ : STAPES_UNSIGNED_ };
+};
 #define STAPES_INTEGER_(T) \
-    template <> struct kind<T> { enum : int { value = static_cast<T>(-1) < static_cast<T>(1) ? STAPES_SIGNED_ : STAPES_UNSIGNED_ }; };
+    template <> struct kind<T> : integer<T> {};
 STAPES_INTEGER_(char)
 STAPES_INTEGER_(signed char)
 STAPES_INTEGER_(unsigned char)
