@@ -28,7 +28,7 @@ pub(crate) struct SessionArgs {
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) pid: Vec<u32>,
 
-    /// Start this command and trace it from its first instruction
+    /// Start this command and trace it, not what it starts, from its first instruction
     #[arg(short = 'c', long, value_name = "COMMAND")]
     pub(crate) command: Option<String>,
 
