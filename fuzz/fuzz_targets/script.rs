@@ -84,6 +84,7 @@ fn site(offset: u64, arguments: &str) -> Site {
         semaphore_offset: None,
         arguments: arguments.into(),
         args: argument::parse_all(Some(Arch::X86_64), arguments).collect(),
+        described: Vec::new(),
         base: Vaddr(0),
         note_offset: 0,
     }

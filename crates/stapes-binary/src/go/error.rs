@@ -44,7 +44,7 @@ pub enum GoError {
         /// What is wrong there.
         reason: &'static str,
     },
-    /// The layout of this version's `moduledata` is not known, so that only functions can be read.
+    /// This version of Go lays something out in a way that is not known; functions can be read.
     Unknown {
         /// What cannot be read.
         table: &'static str,
@@ -84,7 +84,10 @@ impl fmt::Display for GoError {
                 write!(f, "{table} is damaged at address {address}: {reason}")
             }
             GoError::Unknown { table } => {
-                write!(f, "the layout of moduledata is of no known Go version, so {table} cannot be read")
+                write!(
+                    f,
+                    "{table} cannot be read: this version of Go lays them out in a way that is not known"
+                )
             }
             GoError::Read(error) => write!(f, "{error}"),
         }

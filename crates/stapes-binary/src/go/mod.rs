@@ -60,7 +60,7 @@ impl<'e> Go<'e> {
         };
         let build = BuildInfo::read(&image)?;
         let version = || build.as_ref().map(|b| b.version.clone());
-        let tables = match Tables::find(&image)? {
+        let mut tables = match Tables::find(&image)? {
             Search::Found(tables) => *tables,
             Search::Old(tables) => return Err(GoError::TooOld { version: version(), tables }),
             Search::Broken(error) => return Err(error),
@@ -70,6 +70,10 @@ impl<'e> Go<'e> {
             }
             Search::Nothing => return Err(GoError::NotGo),
         };
+        // The offsets of fields had a flag in them then.
+        if build.as_ref().and_then(BuildInfo::minor) == Some(18) {
+            tables.types = None;
+        }
         let functions = Functions::read(&image, &tables)?;
         Ok(Go { image, build, tables, functions })
     }

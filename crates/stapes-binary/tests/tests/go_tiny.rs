@@ -215,6 +215,19 @@ fn the_tiny_program_is_read_as_it_was_made() {
 }
 
 #[test]
+fn types_of_go_1_18_are_not_read() {
+    let mut bytes = tiny();
+    let version = BUILD_INFO as usize + 33;
+    bytes[version..version + 8].copy_from_slice(b"go1.18.3");
+    let slice = bytes.as_slice();
+    let elf = Elf::open(&slice).unwrap().unwrap();
+    let go = Go::open(&elf).unwrap();
+    let error = go.structs(&["runtime.g"]).unwrap_err().to_string();
+    assert!(error.starts_with("types cannot be read"), "{error}");
+    assert_eq!(go.goid().offset, None);
+}
+
+#[test]
 fn no_broken_byte_of_the_tiny_program_makes_the_reader_panic() {
     let mut bytes = tiny();
     for at in 0..bytes.len() {
