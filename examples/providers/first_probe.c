@@ -1,6 +1,6 @@
 /* Counts down and says so through a probe that did not exist when the program was compiled.
  *
- * cc -o first_probe first_probe.c $(pkg-config --cflags --libs stapsdt)
+ * cc -o first_probe first_probe.c $(pkg-config --cflags --libs libstapsdt)
  * ./first_probe [COUNT [MILLISECONDS]]
  */
 #include <libstapsdt.h>

@@ -1,4 +1,7 @@
-//! The command as it is given away: one static file, its man pages, its completions.
+//! The project as it is given away: the command, which is one static file, its man pages, its completions, and the C
+//! libraries.
+
+mod libraries;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,7 +19,7 @@ pub(crate) fn static_command(target: &str) -> anyhow::Result<PathBuf> {
     Ok(root().join("target").join(target).join("release/stapes"))
 }
 
-/// `cargo xtask dist`.
+/// `cargo xtask dist`: all of it below `target/dist`.
 pub(crate) fn run_dist() -> anyhow::Result<()> {
     let folder = root().join("target/dist");
     for sub in ["bin", "share/man/man1", "share/completions"] {
@@ -29,6 +32,7 @@ pub(crate) fn run_dist() -> anyhow::Result<()> {
         let script = output(Command::new(&command).args(["completions", shell]))?.stdout;
         std::fs::write(folder.join("share/completions").join(format!("stapes.{shell}")), script)?;
     }
+    libraries::add_to(&folder)?;
     println!("{}", folder.display());
     Ok(())
 }

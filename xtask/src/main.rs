@@ -34,7 +34,7 @@ enum Task {
     Bench(bench::BenchArgs),
     /// Fuzz one target, or all of them in turn
     Fuzz(fuzz::FuzzArgs),
-    /// Lay out the static command with man pages and completions below target/dist
+    /// Lay out the static command with man pages and completions, and the C libraries, below target/dist
     Dist,
     /// Install the Debian packages that the tests and benches need
     Packages,

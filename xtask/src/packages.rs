@@ -45,6 +45,19 @@ const PACKAGES: &[Package] = &[
     },
     Package { name: "postgresql-15", brings: "/usr/lib/postgresql/15/bin/postgres", why: "a real target" },
     Package { name: "ruby", brings: "ruby", why: "a real target" },
+    Package { name: "nodejs", brings: "node", why: "runs an example with probes" },
+    Package {
+        name: "libnode-dev",
+        brings: "/usr/include/node/node_api.h",
+        why: "compiles the addon of an example with probes",
+    },
+    Package { name: "python3-pip", brings: "pip3", why: "installs Python's wrapper of libstapsdt" },
+    Package { name: "golang", brings: "go", why: "calls libstapsdt as Go's wrapper does" },
+    Package {
+        name: "pkg-config",
+        brings: "pkg-config",
+        why: "builds against the libraries as they are laid out",
+    },
     Package { name: "util-linux", brings: "setpriv", why: "runs tests without privileges" },
     Package { name: "strace", brings: "strace", why: "shows system calls in tests" },
 ];

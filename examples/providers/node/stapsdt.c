@@ -7,7 +7,7 @@
  *     probe.fire(() => [42, "text"]);     // asked only while somebody traces; true if so
  *     provider.unload();
  *
- * gcc -shared -fPIC -I/usr/include/node -o stapsdt.node stapsdt.c $(pkg-config --cflags --libs stapsdt)
+ * gcc -shared -fPIC -I/usr/include/node -o stapsdt.node stapsdt.c $(pkg-config --cflags --libs libstapsdt)
  */
 #include <libstapsdt.h>
 #include <node_api.h>
