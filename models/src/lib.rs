@@ -1,4 +1,4 @@
-//! The counters by which a provider's images outlive the threads inside them, tried in every order.
+//! The marks by which a provider's images outlive the threads inside them, tried in every order.
 //!
 //! loom runs each model under every interleaving and every reordering that the C11 memory model permits.
 //! What is modelled is the very file that the crate compiles, with loom's atomics in place of the real ones.
@@ -13,7 +13,7 @@ mod reader;
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
-use loom::sync::atomic::{self, AtomicBool, AtomicUsize, Ordering, fence};
+use loom::sync::atomic::{self, AtomicBool, Ordering, fence};
 use loom::thread;
 use reader::Reader;
 
@@ -48,10 +48,8 @@ impl Image {
         self.site.store(false, Ordering::Release);
         fence(Ordering::SeqCst);
         for reader in readers {
-            if let Some(turn) = reader.inside() {
-                while !reader.has_left(turn) {
-                    thread::yield_now();
-                }
+            while reader.is_inside() {
+                thread::yield_now();
             }
         }
         // SAFETY: loom reports if anybody reads it meanwhile.
@@ -60,7 +58,7 @@ impl Image {
 }
 
 fn new_reader() -> Reader {
-    Reader { turn: AtomicUsize::new(0) }
+    Reader { inside: AtomicBool::new(false) }
 }
 
 #[test]

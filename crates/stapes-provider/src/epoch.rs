@@ -6,29 +6,30 @@
 //! A thread may have been interrupted between the two steps.
 //!
 //! # The method
-//! Each thread has a counter of its own: an odd number means "inside".
-//! A thread that fires makes it odd, reads the site's address, perhaps calls it, and makes it even again: plain stores
+//! Each thread has a mark of its own that says "inside".
+//! A thread that fires sets it, reads the site's address, perhaps calls it, and takes the mark away: plain stores
 //! to its own memory, ordered only against the compiler.
 //! Whoever unloads first takes the address away, then asks the kernel to run a memory barrier on every CPU that runs a
-//! thread of this process (`membarrier(2)`, `MEMBARRIER_CMD_PRIVATE_EXPEDITED`), then looks at every counter, and waits
-//! for those that are odd to change.
+//! thread of this process (`membarrier(2)`, `MEMBARRIER_CMD_PRIVATE_EXPEDITED`), then waits until it has seen each
+//! thread without the mark once.
 //! After the barrier a thread either is seen inside, or will see that the address is gone:
 //! ```text
 //! firing                          unloading
-//! counter = 1 (odd)               site = null
+//! mark = inside                   site = null
 //! ── fence ──                     ── fence ──
-//! read site: old or null          read counter: 1 or even
-//! call it if it is not null       1: wait until it is not 1
-//! counter = 2                     unmap
+//! read site: old or null          read mark: inside or not
+//! call it if it is not null       inside: look again
+//! mark = outside                  unmap
 //! ```
-//! With a fence in both, one of the two reads sees the other side's store, so that "old" and "even before" never meet.
+//! With a fence in both, one of the two reads sees the other side's store, so that "old" and "not inside, not yet"
+//! never meet.
 //! The kernel's barrier counts as a fence in both; where the kernel has none, threads that fire make a fence themselves.
 //!
 //! # Corners
 //! - A signal handler that fires while its thread is firing: it finds its thread inside and leaves it so.
-//! - A fork: the child starts with its own thread's counter alone ([`after_fork`]).
-//! - A thread that has ended, even one that was cancelled inside: the kernel says that it is gone, and its counter
-//!   counts no longer ([`registry`]).
+//! - A fork: the child starts with its own thread's mark alone ([`after_fork`]).
+//! - A thread that has ended, even one that was cancelled inside: the kernel says that it is gone, and its mark
+//!   means nothing any more ([`registry`]).
 //! - Unloading in a handler that interrupted its own thread's firing would wait for itself, a thread that is
 //!   held by a debugger inside keeps others waiting for long, and a sandbox may forbid the barrier at any time.
 //!   Then [`wait`] says no, and the mapping is kept rather than taken away.
@@ -56,9 +57,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The time in which a thread is inside.
 #[derive(Debug)]
 pub struct Inside {
-    /// The thread's counter, if this is what entered.
+    /// The thread's mark, if this is what set it.
     entered: Option<&'static Slot>,
-    /// The counter is the thread's own: whoever drops this must be that thread.
+    /// The mark is the thread's own: whoever drops this must be that thread.
     not_send: PhantomData<*mut ()>,
 }
 
@@ -73,7 +74,7 @@ impl Drop for Inside {
 
 /// Enters: until the result is dropped, no mapping goes away whose address is read after this call.
 ///
-/// Safe in signal handlers. Returns nothing where there is no memory for the thread's counter.
+/// Safe in signal handlers. Returns nothing where there is no memory for the thread's mark.
 #[inline(always)]
 pub fn enter() -> Option<Inside> {
     let slot = match OWN.get() {
@@ -100,20 +101,17 @@ pub fn wait() -> bool {
         return false;
     }
     let own = OWN.get();
-    if own.is_some_and(|slot| slot.reader.inside().is_some()) {
+    if own.is_some_and(|slot| slot.reader.is_inside()) {
         return false;
     }
     let mut patience = Patience::default();
     registry::slots().filter(|slot| !own.is_some_and(|own| ptr::eq(own, *slot))).all(|slot| {
-        let Some(turn) = slot.reader.inside() else { return true };
-        loop {
-            if slot.reader.has_left(turn) || slot.is_abandoned() {
-                return true;
-            }
+        while slot.reader.is_inside() && !slot.is_abandoned() {
             if !patience.pause() {
                 return false;
             }
         }
+        true
     })
 }
 

@@ -1,21 +1,21 @@
-//! Which thread has which counter.
+//! Which thread has which mark.
 //!
-//! Counters live for ever and threads do not, so that a counter is given to another thread once its own is gone.
+//! Marks live for ever and threads do not, so that a mark is given to another thread once its own is gone.
 //! Whether a thread is gone is asked of the kernel, not learned from a destructor: destructors of threads need memory
 //! and locks when they are arranged for, and firing must be possible in a signal handler.
-//! For the same reason there is no lock here, and new counters come from mmap(2).
+//! For the same reason there is no lock here, and new marks come from mmap(2).
 //!
-//! An owner is a thread's number with a count of owners beside it, so that a counter that was found to be without
+//! An owner is a thread's number with a count of owners beside it, so that a mark that was found to be without
 //! a thread is not taken from a new thread that got the same number meanwhile.
 
 use std::mem::size_of;
-use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::{ptr, slice};
 
 use super::reader::Reader;
 use crate::sys;
 
-/// A counter and whose it is. On a cache line of its own: its thread writes to it at every event.
+/// A mark and whose it is. On a cache line of its own: its thread writes to it at every event.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(super) struct Slot {
@@ -33,7 +33,7 @@ struct Block {
 
 /// Enough for most programs.
 static FIRST_SLOTS: [Slot; 16] =
-    [const { Slot { reader: Reader { turn: AtomicUsize::new(0) }, owner: AtomicU64::new(0) } }; 16];
+    [const { Slot { reader: Reader { inside: AtomicBool::new(false) }, owner: AtomicU64::new(0) } }; 16];
 static FIRST: Block = Block { next: AtomicPtr::new(ptr::null_mut()), slots: &FIRST_SLOTS };
 
 /// Every slot that there is.
@@ -54,7 +54,8 @@ pub(super) fn claim() -> Option<&'static Slot> {
     let thread = sys::thread_id();
     loop {
         if let Some(slot) = slots().find(|slot| slot.claim(thread)) {
-            slot.reader.reset();
+            // As a thread that was ended inside has left it.
+            slot.reader.leave();
             return Some(slot);
         }
         let (mut all, mut freed) = (0usize, 0usize);
@@ -96,7 +97,7 @@ fn grow(count: usize) -> Option<()> {
 
 const _: () = assert!(size_of::<Block>() <= size_of::<Slot>());
 
-/// In a child after a fork: the counters of threads that it does not have are free, its own thread's is its own.
+/// In a child after a fork: the marks of threads that it does not have are free, its own thread's is its own.
 pub(super) fn keep_only(own: Option<&'static Slot>) {
     for slot in slots() {
         let is_own = own.is_some_and(|own| ptr::eq(own, slot));
@@ -104,7 +105,7 @@ pub(super) fn keep_only(own: Option<&'static Slot>) {
         let thread = if is_own { sys::thread_id() } else { 0 };
         slot.owner.store(count << 32 | u64::from(thread), Ordering::Relaxed);
         if !is_own {
-            slot.reader.reset();
+            slot.reader.leave();
         }
     }
 }
@@ -141,16 +142,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counters_of_ended_threads_are_used_again() {
+    fn marks_of_ended_threads_are_used_again() {
         for _ in 0..1000 {
             std::thread::spawn(|| assert!(claim().is_some())).join().unwrap();
         }
         // Other tests of this binary run at the same time and have threads of their own, a hundred at once.
-        assert!(slots().count() <= 512, "{} counters", slots().count());
+        assert!(slots().count() <= 512, "{} marks", slots().count());
     }
 
     #[test]
-    fn no_two_threads_have_one_counter() {
+    fn no_two_threads_have_one_mark() {
         const THREADS: usize = 100;
         let barrier = std::sync::Barrier::new(THREADS);
         let addresses = std::sync::Mutex::new(std::collections::HashSet::new());
