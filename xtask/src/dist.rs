@@ -1,7 +1,7 @@
 //! The project as it is given away: the command, which is one static file, its man pages, its completions, and the C
 //! libraries.
 
-mod libraries;
+pub(crate) mod libraries;
 
 use std::path::PathBuf;
 use std::process::Command;

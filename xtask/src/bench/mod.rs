@@ -7,6 +7,7 @@ mod attach;
 mod event;
 mod list;
 mod printf;
+mod provider;
 mod target;
 mod tracer;
 
@@ -20,7 +21,7 @@ use tracer::Tracer;
 /// Arguments of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BenchArgs {
-    /// Only benches whose names contain this: attach, event, printf, list
+    /// Only benches whose names contain this: attach, event, printf, list, provider
     filter: Option<String>,
     /// A further bpftrace to compare with, beside the one in $PATH
     #[arg(long, value_name = "FILE")]
@@ -68,6 +69,7 @@ const BENCHES: &[(&str, bool, Bench)] = &[
     ("attach", true, attach::run),
     ("event", true, event::run),
     ("printf", true, printf::run),
+    ("provider", false, provider::run),
 ];
 
 /// `cargo xtask bench`.
