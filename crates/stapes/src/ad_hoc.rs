@@ -101,38 +101,38 @@ macro_rules! __arguments {
 macro_rules! __probe {
     ($provider:tt $probe:tt $counted:literal []) => {{
         $crate::__check_names!($provider $probe);
-        $crate::__fire! { $provider $probe $counted 0 [] }
-        __stapes_fire($crate::private::arguments_0())
+        $crate::__fire! { $provider $probe $counted Arguments0 [] }
+        __stapes_fire($crate::private::Arguments0::of())
     }};
     ($provider:tt $probe:tt $counted:literal [($n0:tt $t0:tt $e0:expr)]) => {{
         $crate::__check_names!($provider $probe);
-        $crate::__fire! { $provider $probe $counted 1 [(a1 a2 $n0 $t0)] }
-        __stapes_fire($crate::private::arguments_1($e0))
+        $crate::__fire! { $provider $probe $counted Arguments1 [(a1 a2 $n0 $t0)] }
+        __stapes_fire($crate::private::Arguments1::of($e0))
     }};
     ($provider:tt $probe:tt $counted:literal [($n0:tt $t0:tt $e0:expr) ($n1:tt $t1:tt $e1:expr)]) => {{
         $crate::__check_names!($provider $probe);
-        $crate::__fire! { $provider $probe $counted 2 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1)] }
-        __stapes_fire($crate::private::arguments_2($e0, $e1))
+        $crate::__fire! { $provider $probe $counted Arguments2 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1)] }
+        __stapes_fire($crate::private::Arguments2::of($e0, $e1))
     }};
     ($provider:tt $probe:tt $counted:literal [($n0:tt $t0:tt $e0:expr) ($n1:tt $t1:tt $e1:expr) ($n2:tt $t2:tt $e2:expr)]) => {{
         $crate::__check_names!($provider $probe);
-        $crate::__fire! { $provider $probe $counted 3 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1) (c1 c2 $n2 $t2)] }
-        __stapes_fire($crate::private::arguments_3($e0, $e1, $e2))
+        $crate::__fire! { $provider $probe $counted Arguments3 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1) (c1 c2 $n2 $t2)] }
+        __stapes_fire($crate::private::Arguments3::of($e0, $e1, $e2))
     }};
     ($provider:tt $probe:tt $counted:literal [($n0:tt $t0:tt $e0:expr) ($n1:tt $t1:tt $e1:expr) ($n2:tt $t2:tt $e2:expr) ($n3:tt $t3:tt $e3:expr)]) => {{
         $crate::__check_names!($provider $probe);
-        $crate::__fire! { $provider $probe $counted 4 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1) (c1 c2 $n2 $t2) (d1 d2 $n3 $t3)] }
-        __stapes_fire($crate::private::arguments_4($e0, $e1, $e2, $e3))
+        $crate::__fire! { $provider $probe $counted Arguments4 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1) (c1 c2 $n2 $t2) (d1 d2 $n3 $t3)] }
+        __stapes_fire($crate::private::Arguments4::of($e0, $e1, $e2, $e3))
     }};
     ($provider:tt $probe:tt $counted:literal [($n0:tt $t0:tt $e0:expr) ($n1:tt $t1:tt $e1:expr) ($n2:tt $t2:tt $e2:expr) ($n3:tt $t3:tt $e3:expr) ($n4:tt $t4:tt $e4:expr)]) => {{
         $crate::__check_names!($provider $probe);
-        $crate::__fire! { $provider $probe $counted 5 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1) (c1 c2 $n2 $t2) (d1 d2 $n3 $t3) (e1 e2 $n4 $t4)] }
-        __stapes_fire($crate::private::arguments_5($e0, $e1, $e2, $e3, $e4))
+        $crate::__fire! { $provider $probe $counted Arguments5 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1) (c1 c2 $n2 $t2) (d1 d2 $n3 $t3) (e1 e2 $n4 $t4)] }
+        __stapes_fire($crate::private::Arguments5::of($e0, $e1, $e2, $e3, $e4))
     }};
     ($provider:tt $probe:tt $counted:literal [($n0:tt $t0:tt $e0:expr) ($n1:tt $t1:tt $e1:expr) ($n2:tt $t2:tt $e2:expr) ($n3:tt $t3:tt $e3:expr) ($n4:tt $t4:tt $e4:expr) ($n5:tt $t5:tt $e5:expr)]) => {{
         $crate::__check_names!($provider $probe);
-        $crate::__fire! { $provider $probe $counted 6 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1) (c1 c2 $n2 $t2) (d1 d2 $n3 $t3) (e1 e2 $n4 $t4) (f1 f2 $n5 $t5)] }
-        __stapes_fire($crate::private::arguments_6($e0, $e1, $e2, $e3, $e4, $e5))
+        $crate::__fire! { $provider $probe $counted Arguments6 [(a1 a2 $n0 $t0) (b1 b2 $n1 $t1) (c1 c2 $n2 $t2) (d1 d2 $n3 $t3) (e1 e2 $n4 $t4) (f1 f2 $n5 $t5)] }
+        __stapes_fire($crate::private::Arguments6::of($e0, $e1, $e2, $e3, $e4, $e5))
     }};
     // More may be more than fit: see `room`.
     ($provider:tt $probe:tt $counted:literal [$($argument:tt)*]) => {{
@@ -177,8 +177,8 @@ macro_rules! __probe_from_array {
         $crate::__fire_from_array! { $provider $probe $counted [$(($name $type))*] [$(($more_name $more_type))*] }
         __stapes_fire(
             [$($crate::private::slots(&$value),)* $($crate::private::slots(&$more)),*],
-            $crate::private::meanings(&($($crate::Argument::value(&$value),)*)),
-            $crate::private::meanings(&($($crate::Argument::value(&$more),)*)),
+            $crate::private::types(&($($crate::Argument::value(&$value),)*)),
+            $crate::private::types(&($($crate::Argument::value(&$more),)*)),
         )
     }};
 }

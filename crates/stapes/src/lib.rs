@@ -22,6 +22,7 @@
 
 mod ad_hoc;
 mod argument;
+mod arguments;
 mod provider;
 mod site;
 
@@ -43,8 +44,8 @@ pub use argument::{Argument, Bytes, CText, Slot, Text, Value};
 pub mod private {
     pub use core::marker::PhantomData;
 
+    pub use crate::arguments::*;
     pub use crate::provider::{Key, Named};
-    use crate::{Argument, Slot, Value};
 
     /// Tells the compiler that a branch is seldom taken.
     #[cold]
@@ -73,59 +74,6 @@ pub mod private {
             }
         }
     }
-
-    /// The slots of an argument.
-    #[inline(always)]
-    pub fn slots<A: Argument>(argument: &A) -> [Slot; 2] {
-        argument.value().slots()
-    }
-
-    /// The meanings of the values in a tuple.
-    #[inline(always)]
-    pub fn meanings<T: Arguments>(_values: &T) -> PhantomData<T> {
-        PhantomData
-    }
-
-    /// A tuple of up to six values.
-    pub trait Arguments {
-        /// The meanings, a byte each, the first one lowest.
-        const MEANINGS: u64;
-    }
-
-    const fn pack(meanings: &[u8]) -> u64 {
-        let mut packed = 0;
-        let mut i = meanings.len();
-        while i > 0 {
-            i -= 1;
-            packed = packed << 8 | meanings[i] as u64;
-        }
-        packed
-    }
-
-    /// Makes `arguments_N`, which takes N arguments and gives their slots and types.
-    macro_rules! arguments {
-        ($function:ident, $count:literal, $($Type:ident $argument:ident)*) => {
-            impl<$($Type: Value),*> Arguments for ($($Type,)*) {
-                const MEANINGS: u64 = pack(&[$($Type::MEANING),*]);
-            }
-
-            #[doc = concat!("The slots and types of ", $count, " arguments.")]
-            #[inline(always)]
-            pub fn $function<$($Type: Argument),*>(
-                $($argument: $Type),*
-            ) -> ([[Slot; 2]; $count], PhantomData<($($Type::Value,)*)>) {
-                ([$(slots(&$argument)),*], PhantomData)
-            }
-        };
-    }
-
-    arguments!(arguments_0, 0,);
-    arguments!(arguments_1, 1, A a);
-    arguments!(arguments_2, 2, A a B b);
-    arguments!(arguments_3, 3, A a B b C c);
-    arguments!(arguments_4, 4, A a B b C c D d);
-    arguments!(arguments_5, 5, A a B b C c D d E e);
-    arguments!(arguments_6, 6, A a B b C c D d E e F f);
 
     /// Refuses what cannot be a provider or a name: tracers write `provider:name`, the assembler needs plain characters,
     /// and the dot separates both in the semaphore's symbol.

@@ -52,18 +52,16 @@
 
 /// Emits `fn __stapes_fire(arguments)` where it stands: a function that is one site.
 ///
-/// Input: provider, name, 1 or 0 for a probe with or without a semaphore, the number of arguments (up to six), and each
-/// as `(FIRST SECOND [NAME] [TYPE])`: names for its slots, and what stands for the argument's name and type in a `concat!`.
+/// Input: provider, name, 1 or 0 for a probe with or without a semaphore, the structure for so many arguments, and each
+/// as `(FIRST SECOND [NAME] [TYPE])`: its fields there, and what stands for the argument's name and type in a `concat!`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __fire {
-    ($provider:tt $probe:tt $counted:literal $count:literal
+    ($provider:tt $probe:tt $counted:literal $Arguments:ident
         [$(($first:ident $second:ident [$($name:tt)*] [$($type:tt)*]))*]
     ) => {
         #[inline(always)]
-        fn __stapes_fire<A: $crate::private::Arguments>(
-            ([$([$first, $second]),*], _): ([[$crate::Slot; 2]; $count], $crate::private::PhantomData<A>),
-        ) {
+        fn __stapes_fire<T: $crate::private::Values>(arguments: $crate::private::$Arguments<T>) {
             #[cfg(all(
                 target_arch = "x86_64",
                 target_pointer_width = "64",
@@ -78,8 +76,8 @@ macro_rules! __fire {
                     $crate::__site!($provider $probe $counted),
                     $(concat!("stapes1_argument \"{}\", \"{}\", \"", $($name)*, "\", \"", $($type)*, "\""),)*
                     "stapes1_end",
-                    $(in(reg) $first, in(reg) $second,)*
-                    means = const A::MEANINGS,
+                    $(in(reg) arguments.$first, in(reg) arguments.$second,)*
+                    means = const T::MEANINGS,
                     options(att_syntax, readonly, nostack, preserves_flags),
                 );
             }
@@ -97,8 +95,8 @@ macro_rules! __fire {
                     $crate::__site!($provider $probe $counted),
                     $(concat!("stapes1_argument \"{}\", \"{}\", \"", $($name)*, "\", \"", $($type)*, "\""),)*
                     "stapes1_end",
-                    $(in(reg) $first, in(reg) $second,)*
-                    means = const A::MEANINGS,
+                    $(in(reg) arguments.$first, in(reg) arguments.$second,)*
+                    means = const T::MEANINGS,
                     options(readonly, nostack, preserves_flags),
                 );
             }
@@ -114,7 +112,7 @@ macro_rules! __fire_from_array {
         [$(([$($name:tt)*] [$($type:tt)*]))*] [$(([$($more_name:tt)*] [$($more_type:tt)*]))*]
     ) => {
         #[inline(always)]
-        fn __stapes_fire<Array, A: $crate::private::Arguments, B: $crate::private::Arguments>(
+        fn __stapes_fire<Array, A: $crate::private::Values, B: $crate::private::Values>(
             array: Array,
             _: $crate::private::PhantomData<A>,
             _: $crate::private::PhantomData<B>,
