@@ -4,10 +4,18 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::support::*;
 
 const TRACEFS: &str = "/sys/kernel/tracing";
+
+/// The kernel has one list of such definitions; perf stumbles over what another writer changes meanwhile.
+static DEFINING: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    DEFINING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The target with a provider that no other test, here or elsewhere, uses.
 fn target(dir: &Path, tool: &str) -> (PathBuf, String) {
@@ -50,6 +58,7 @@ fn the_kernel_takes_its_definitions_and_fetches_the_arguments() {
     }
     let dir = folder();
     let (program, provider) = target(dir.path(), "kernel");
+    let _alone = alone();
     let lines = definitions("uprobe_events", &program);
     let instance = PathBuf::from(format!("{TRACEFS}/instances/{provider}"));
     let write = |file: &str, text: &str| {
@@ -104,6 +113,7 @@ fn perf_takes_its_definitions() {
     if !output_of(Command::new("perf").arg("--version")).contains("perf version") {
         return skip(test, "perf does not run here");
     }
+    let _alone = alone();
     let dir = folder();
     let (program, provider) = target(dir.path(), "perf");
     let script = definitions("perf", &program);
@@ -141,6 +151,7 @@ fn what_the_kernel_cannot_say_is_a_comment() {
         body.join(" ")
     );
     let program = compile(dir.path(), "target", &source, &["-no-pie"]);
+    let _alone = alone();
     let lines = definitions("uprobe_events", &program);
     let line = |name: &str| lines.lines().find(|l| l.contains(&format!("/{name} "))).unwrap().to_owned();
     assert!(line("indexed").ends_with(" arg1=\\5:u64 # without arg0 (-4@8(%rax,%rcx,4))"), "{lines}");
